@@ -1,0 +1,1 @@
+"""The machinery: it cuts, runs, records, checks and publishes the recipes, and knows none of them by name."""

@@ -1,0 +1,206 @@
+"""The command line: `python -m cookbook --help`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from cookbook import compose, evidence, parity, publish, serve
+from cookbook.project import CookbookError, Project, find_project
+
+PYTEST_USAGE_ERROR = 4
+STYLE = (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy", "--no-error-summary"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when a check or a run failed, 2 (argparse's) when it is no command."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was begun is tidied up
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it for ever
+    start = time.monotonic()
+    try:
+        project = find_project()
+        if unknown := [recipe for recipe in args.recipes if recipe not in project.recipe_names()]:
+            parser.error(f"no recipe {unknown[0]!r}: there are {', '.join(project.recipe_names()) or 'none'}")
+        status: int = args.action(project, args)
+    except CookbookError as error:
+        print(error, file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    print(f"{args.command}: {'done' if status == 0 else 'FAILED'} in {_since(start)}", flush=True)
+    return status
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def run_recipes(project: Project, args: Namespace) -> int:
+    recipes = args.recipes or project.recipe_names()
+    if not recipes:
+        raise CookbookError("tests/recipes: there are no proofs: write tests/recipes/test_<recipe>.py")
+    modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
+    return _pytest(project, modules, f"--stack={args.stack}", *(["--record"] if args.record else []))
+
+
+def check_project(project: Project, args: Namespace) -> int:
+    return _tell(publish.problems(project, with_evidence=args.evidence))
+
+
+def compare_languages(project: Project, args: Namespace) -> int:
+    if args.accept:
+        parity.accept(project, args.accept)
+        print(f"{args.accept} holds in both languages")
+        return 0
+    if args.record:
+        for section in parity.record(project):
+            print(f"recorded {section}")
+    return _tell(parity.problems(project))
+
+
+def publish_site(project: Project, args: Namespace) -> int:
+    print(f"The site is in {publish.publish(project, args.site_dir)}", flush=True)
+    return 0
+
+
+def make_site(project: Project, args: Namespace) -> int:
+    status = run_recipes(project, args) or _publish_run(project, args, [compose.chosen(project, args.stack)])
+    if status == 0 and args.serve:
+        serve.serve_site(args.site_dir or project.site, args.port)
+    return status
+
+
+def serve_drafts(project: Project, args: Namespace) -> int:
+    serve.serve_while_writing(project, args.port)
+    return 0
+
+
+def test_everything(project: Project, args: Namespace) -> int:
+    both = args.stack == "both" or (args.stack == "auto" and compose.usable(project))
+    backends = ["local", "compose"] if both else ["local" if args.stack == "auto" else args.stack]
+    stages: dict[str, Callable[[], int]] = {
+        "style": lambda: max(_call(project, [sys.executable, "-m", *words]) for words in STYLE),
+        "machinery": lambda: _pytest(project, ["tests/cookbook"], "--stack=local"),
+        **{f"proofs on {backend}": partial(_prove, project, backend) for backend in backends},
+        "publish": lambda: _publish_run(project, args, backends),
+        "built site": lambda: _pytest(project, ["tests/site"], "--stack=local"),
+    }
+    for number, (name, stage) in enumerate(stages.items(), start=1):
+        title = f"== {number}/{len(stages)} {name}"
+        print(title, flush=True)
+        start = time.monotonic()
+        status = stage()
+        print(f"{title}: {'passed' if status == 0 else 'FAILED'} in {_since(start)}", flush=True)
+        if status:
+            return 1
+    return 0
+
+
+def _prove(project: Project, backend: str) -> int:
+    return _pytest(project, ["tests/recipes"], f"--stack={backend}")
+
+
+def _publish_run(project: Project, args: Namespace, backends: Sequence[str]) -> int:
+    """Publish after the recipes ran on *backends*: what others once said of older files is no longer evidence."""
+    for file in evidence.discard_stale(project, keep=backends):
+        print(f"{file}: removed, for it was about older files")
+    return publish_site(project, args)
+
+
+# Their arguments -----------------------------------------------------------------------------------------------------
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="python -m cookbook", description="Run, check, build and publish the cookbook.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, action: Callable[[Project, Namespace], int], text: str) -> ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(action=action, recipes=[], record=False, stack="auto", site_dir=None, port=None)
+        return command
+
+    running = (
+        add("run", run_recipes, "run the proofs of recipes on a real server and workers, and keep the evidence"),
+        add("record", run_recipes, "run recipes, and rewrite their transcripts with what the commands print now"),
+    )
+    for command in running:
+        command.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
+    running[1].set_defaults(record=True)
+
+    checking = add("check", check_project, "tell what shows without a build: parity, prose, unused regions, evidence")
+    checking.add_argument("--no-evidence", dest="evidence", action="store_false", help="leave the evidence out")
+
+    comparing = add("parity", compare_languages, "tell where French and English part")
+    choice = comparing.add_mutually_exclusive_group()
+    choice.add_argument("--record", action="store_true", help="note the sections that changed in both languages")
+    choice.add_argument(
+        "--accept", metavar="PATH#ID", help="note that a section changed in one language still holds in the other"
+    )
+
+    publishing = add("publish", publish_site, "check, build both languages, check what was built, swap the site in")
+    making = add("site", make_site, "run every recipe, then publish")
+    for command in (publishing, making):
+        command.add_argument("--site-dir", type=Path, metavar="DIR", help="where the site goes (default: site/)")
+    making.add_argument("--serve", action="store_true", help="then serve it until Ctrl-C")
+    serving = add("serve", serve_drafts, "serve both languages while writing: edits show at once; no Redis, no Docker")
+    for command in (making, serving):
+        command.add_argument("--port", type=int, help="of 127.0.0.1 (default: 8000, or any free one when it is taken)")
+    for command in (*running, making):
+        command.add_argument(
+            "--stack", default="auto", help="auto, local or compose: what recipes run on (default: auto)"
+        )
+
+    testing = add("test", test_everything, "run every check: style, the machinery, the proofs, publish, the built site")
+    testing.add_argument(
+        "--stack", default="auto", help="local, compose or both (default: both where an engine answers)"
+    )
+    return parser
+
+
+# Running programs ----------------------------------------------------------------------------------------------------
+
+
+def _pytest(project: Project, paths: Sequence[str], *options: str) -> int:
+    """Run the tests at *paths*, three to each two processors: tests wait more than they compute."""
+    places = [project.root / path for path in paths]
+    files = sum(len([*place.rglob("test_*.py")]) if place.is_dir() else 1 for place in places)
+    workers = max(2, 3 * (os.cpu_count() or 1) // 2)
+    side_by_side = ("-n", str(workers), "--dist", "worksteal") if files > 1 else ()
+    status = _call(project, [sys.executable, "-m", "pytest", "-q", *side_by_side, *options, *paths])
+    return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)  # among its other codes: no tests at all
+
+
+def _call(project: Project, argv: Sequence[str]) -> int:
+    """Run a program on our terminal; when we are to stop, so is it, and we wait until it has tidied up."""
+    process = subprocess.Popen(argv, cwd=project.root)
+    try:
+        return abs(process.wait())
+    except KeyboardInterrupt:  # the terminal told it too
+        process.wait()
+        raise
+    except SystemExit:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _tell(problems: Sequence[str]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _since(start: float) -> str:
+    return f"{time.monotonic() - start:.1f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

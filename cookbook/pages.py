@@ -1,0 +1,262 @@
+"""What a page is made of: front matter, macro calls, code spans, headings, links and sections, each with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from mkdocs.utils.meta import YAML_RE, get_data
+
+from cookbook.project import CookbookError
+
+MARK = "\ufffc"
+"""Stands in a page's text for a macro call or a code span (OBJECT REPLACEMENT CHARACTER)."""
+CAPTION = "caption"
+"""The keyword argument of a macro that is a text of the language by itself; in a mapping, every value is one."""
+
+# The delimiters of mkdocs.base.yml. This environment only parses, so there is nothing to escape.
+_JINJA = Environment(  # noqa: S701
+    variable_start_string="{@",
+    variable_end_string="@}",
+    block_start_string="{@%",
+    block_end_string="%@}",
+    comment_start_string="{@#",
+    comment_end_string="#@}",
+    keep_trailing_newline=True,
+)
+
+# One pattern, so that what begins first wins: a fence in a comment is a comment, a comment in a code span is code.
+_OPAQUE = re.compile(
+    r"(?P<comment><!--.*?-->)"
+    r"|^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)(?:\n|\Z)"
+    r".*?(?P<closed>^[ \t>]*(?P=fence)[ \t]*$|\Z)"
+    r"|(?<![\\`])(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n[ \t]*\n).)+?)(?<!`)(?P=ticks)(?!`)",
+    re.MULTILINE | re.DOTALL,
+)
+_HEADING = re.compile(
+    r"^[ \t]*(?P<marks>#{1,6})(?P<title>.*)$"
+    # A line of text over a line of = or -: also a heading for Markdown, so it must not slip through unseen.
+    r"|(?:\A|(?<=\n))[ \t]*\n(?P<under>[^\s|].*)\n(?P<rule>=+|-+)[ \t]*$",
+    re.MULTILINE,
+)
+_ID = re.compile(r"\{[^{}]*#([\w-]+)[^{}]*\}[ \t]*#*[ \t]*$")
+_LINK = re.compile(
+    r"\]\(\s*<?(?P<inline>[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+[\"'].*?[\"'])?\s*\)"
+    r"|^ {0,3}\[[^\]^][^\]\n]*\]:[ \t]*<?(?P<reference>[^\s>]+)>?[^\n]*"
+    r"|<(?P<auto>https?://[^\s>]+)>"
+    r"|\bhref=\"(?P<html>[^\"]*)\"",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A macro call with its constant arguments.
+
+    ``texts`` holds once more (line, text) of what is the language's own: the values of mappings (``notes={…}``,
+    ``columns={…}``) and the ``caption``.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    line: int
+    texts: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block typed on the page; *closed* is false when no line closes it."""
+
+    info: str
+    line: int
+    closed: bool
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of *level* 1 to 6; *id* is None where the page gives none."""
+
+    level: int
+    id: str | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as its author typed it.
+
+    ``body`` is the source with an empty line for each line of the front matter; ``text`` is the body with a `MARK` for
+    each macro call and code span, and nothing for comments and fenced blocks. Both keep every line where it is.
+    ``texts`` are the texts within the calls, without code spans; ``code`` has the code spans of both: (line, text).
+    """
+
+    name: str
+    source: str
+    meta: dict[str, Any]
+    body: str
+    text: str
+    calls: tuple[Call, ...]
+    fences: tuple[Fence, ...]
+    code: tuple[tuple[int, str], ...]
+    texts: tuple[tuple[int, str], ...]
+
+
+def read(path: Path, name: str | None = None) -> Page:
+    """The page at *path*, called *name* in messages.
+
+    Raises CookbookError for front matter that is not YAML, broken calls, and arguments that are not constants.
+    """
+    name = name or path.as_posix()
+    source = path.read_text(encoding="utf-8-sig")
+    front = YAML_RE.match(source)
+    _, meta = get_data(source) if front else ("", {})
+    if front and not meta:
+        raise CookbookError(f"{name}:1: front matter that is not 'key: value' in YAML: mend it, often by quoting a ':'")
+    start = front.end() if front else 0
+    body = "\n" * source.count("\n", 0, start) + source[start:]
+
+    calls = tuple(_calls(body, name))
+    text, fences, code = _set_apart(_without_calls(body, name), 1)
+    texts = []
+    for line, own in (own for call in calls for own in call.texts):
+        prose, more_fences, more_code = _set_apart(own, line)
+        texts.append((line, prose))
+        fences += more_fences
+        code += more_code
+    return Page(name, source, meta, body, text, calls, tuple(fences), tuple(code), tuple(texts))
+
+
+def front_matter(path: Path) -> dict[str, Any]:
+    """The front matter alone, as MkDocs reads it; empty when there is none."""
+    return get_data(path.read_text(encoding="utf-8-sig"))[1]
+
+
+def macro_calls(path: Path, name: str | None = None) -> list[Call]:
+    """The macro calls of the page at *path*, in order; raises CookbookError as `read` does."""
+    return list(read(path, name).calls)
+
+
+def line_at(text: str, offset: int) -> int:
+    """The number of the line that *offset* is on, from 1."""
+    return text.count("\n", 0, offset) + 1
+
+
+def meta_line(page: Page, key: str, entry: str = "") -> int:
+    """The line of *key* in the front matter, or of *entry* in the list below it; 1 when the page has no such key."""
+    front = page.source.splitlines()
+    for start, line in enumerate(front, 1):
+        if line.startswith(f"{key}:"):
+            within = (number for number, text in enumerate(front[start - 1 :], start) if entry in text)
+            return next(within, start) if entry else start
+    return 1
+
+
+def meta_list(page: Page, key: str) -> list[str]:
+    """The texts listed under *key* in the front matter, none when it is absent."""
+    entries = page.meta.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise CookbookError(
+            f"{page.name}:{meta_line(page, key)}: {key} is not a list of texts: write {key}: [one, two]"
+        )
+    return entries
+
+
+def headings(page: Page) -> Iterator[Heading]:
+    """Every heading, also those in tabs and admonitions."""
+    for match in _HEADING.finditer(page.text):
+        if match["rule"]:
+            yield Heading(1 if match["rule"].startswith("=") else 2, None, line_at(page.text, match.start("under")))
+        else:
+            found = _ID.search(match["title"])
+            yield Heading(len(match["marks"]), found and found[1], line_at(page.text, match.start("marks")))
+
+
+def links(page: Page) -> Iterator[tuple[int, str]]:
+    """(line, target) of every link and image."""
+    for match in _LINK.finditer(page.text):
+        target = match["inline"] or match["reference"] or match["auto"] or match["html"] or ""
+        yield line_at(page.text, match.start()), target
+
+
+def without_links(text: str) -> str:
+    """*text* with the words of its links only, line for line."""
+    return _LINK.sub(lambda match: ("]" if match["inline"] is not None else "") + _newlines(match[0]), text)
+
+
+def sections(page: Page) -> dict[str, tuple[int, str]]:
+    """(line, text) of each section by the id of its heading of level 2; "" is what stands before the first of them.
+
+    The title and the description belong to the section "", and white space (the no-break space included) counts as one.
+    """
+    starts = [(heading.line, heading.id) for heading in headings(page) if heading.level == 2]
+    lines = page.body.splitlines()
+    found = {}
+    for (start, name), (end, _) in zip([(1, ""), *starts], [*starts, (len(lines) + 1, None)], strict=True):
+        text = "\n".join(lines[start - 1 : end - 1])
+        if name == "":
+            text = f"{page.meta.get('title', '')}\n{page.meta.get('description', '')}\n{text}"
+        if name is not None:
+            found[name] = start, " ".join(text.split())
+    return found
+
+
+def _calls(body: str, name: str) -> Iterator[Call]:
+    try:
+        template = _JINJA.parse(body)
+    except TemplateSyntaxError as error:
+        raise CookbookError(f"{name}:{error.lineno}: {error.message}: mend the macro call") from None
+    for node in template.find_all(nodes.Call):
+        if not isinstance(node.node, nodes.Name):
+            raise CookbookError(
+                f"{name}:{node.lineno}: a call of something that is not a macro: call a macro by its name"
+            )
+        try:
+            if node.dyn_args or node.dyn_kwargs:
+                raise nodes.Impossible  # noqa: TRY301
+            args = tuple(arg.as_const() for arg in node.args)
+            kwargs = {keyword.key: keyword.value.as_const() for keyword in node.kwargs}
+        except nodes.Impossible:
+            raise CookbookError(
+                f"{name}:{node.lineno}: {node.node.name}() has an argument that is not a constant: write it out"
+            ) from None
+        texts = [pair.value for keyword in node.kwargs for pair in keyword.find_all(nodes.Pair)]
+        texts += [keyword.value for keyword in node.kwargs if keyword.key == CAPTION]
+        own = tuple((text.lineno, str(text.as_const())) for text in texts)
+        yield Call(node.node.name, args, kwargs, node.node.lineno, own)
+
+
+def _without_calls(body: str, name: str) -> str:
+    text = []
+    for line, kind, value in _JINJA.lex(body):
+        if kind.endswith(("_begin", "_end")) and "-" in value:
+            # The white space that Jinja would eat can hold lines: the number of each line after it would be wrong.
+            raise CookbookError(f"{name}:{line}: a macro call that eats white space: write {{@ … @}}, not {{@- … -@}}")
+        if kind == "variable_begin":
+            text.append(MARK)
+        text.append(value if kind == "data" else _newlines(value))
+    return "".join(text)
+
+
+def _set_apart(text: str, first_line: int) -> tuple[str, list[Fence], list[tuple[int, str]]]:
+    """*text* without comments, fenced blocks and code spans; the fenced blocks; the code spans with their lines."""
+    fences, code = [], []
+
+    def keep(match: re.Match[str]) -> str:
+        line = first_line + text.count("\n", 0, match.start())
+        if match["fence"]:
+            fences.append(Fence(match["info"].strip(), line, bool(match["closed"])))
+        if not match["code"]:
+            return _newlines(match[0])
+        code.append((line, " ".join(match["code"].split())))
+        return MARK + _newlines(match[0])
+
+    return _OPAQUE.sub(keep, text), fences, code
+
+
+def _newlines(text: str) -> str:
+    return "\n" * text.count("\n")

@@ -1,0 +1,210 @@
+"""The pytest plugin of the cookbook: the fixtures that proofs ask for, and the evidence of what ran."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import redis as redis_py
+
+from cookbook import compose, environments, transcripts
+from cookbook.compose import ComposeStack
+from cookbook.local import LocalStack
+from cookbook.processes import FOLDER, Process, Run, run_folder
+from cookbook.project import CookbookError, Project, find_project
+from cookbook.recorder import Recorder
+from cookbook.stack import Django, Stack
+
+CHOICE = "COOKBOOK_STACK"
+RUN = pytest.StashKey[Run]()
+STACKS: dict[str, type[Stack]] = {"local": LocalStack, "compose": ComposeStack}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("cookbook")
+    group.addoption("--stack", choices=("auto", *STACKS), default="auto", help="what the proofs run on (default: auto)")
+    group.addoption("--record", action="store_true", help="rewrite the transcripts with what their commands print now")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        project = find_project(config.rootpath)
+    except CookbookError:
+        return
+    if hasattr(config, "workerinput"):  # a process of xdist: the run is its parent's, and so is the choice of the stack
+        config.option.stack = os.environ[CHOICE]
+        return
+    config.option.stack = os.environ[CHOICE] = compose.chosen(project, config.option.stack)
+    run = config.stash[RUN] = Run()
+    if not config.option.basetemp:
+        config.option.basetemp = str(run.folder / "pytest")
+    config.pluginmanager.register(Recorder(project, config), "cookbook-recorder")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.option.stack == "local":
+        return "stack: local (a server and workers as child processes)"
+    return f"stack: {config.option.stack}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if run := config.stash.get(RUN, None):
+        run.end()
+        os.environ.pop(FOLDER, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note on each proof the sentence that it proves; a proof without both sentences is no proof."""
+    project = find_project(config.rootpath)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == project.proofs:
+            item.user_properties.append(("sentence", sentences(item.function, project.relative(item.path))))
+            item.user_properties.append(("line", item.function.__code__.co_firstlineno))
+
+
+def sentences(function: Callable[..., object], where: str) -> dict[str, str]:
+    """The two paragraphs of a proof's docstring: its sentence in English, then in French."""
+    paragraphs = re.split(r"\n\s*\n", (function.__doc__ or "").strip())
+    if len(paragraphs) != 2:
+        line = function.__code__.co_firstlineno
+        raise pytest.UsageError(
+            f"{where}:{line}: {function.__name__} needs a docstring of two paragraphs: "
+            "the sentence that it proves in English, then in French"
+        )
+    english, french = (" ".join(paragraph.split()) for paragraph in paragraphs)
+    return {"en": english, "fr": french}
+
+
+@pytest.fixture(scope="session")
+def project(pytestconfig: pytest.Config) -> Project:
+    return find_project(pytestconfig.rootpath)
+
+
+@pytest.fixture
+def recipe(request: pytest.FixtureRequest) -> str:
+    """The recipe under proof: `test_keys.py` proves `keys`."""
+    return request.path.stem.removeprefix("test_")
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iterator[Stack]:
+    """A Redis of its own, and what talks to it; ended after the test with everything started on it."""
+    own = (project.recipes / recipe / "settings.py").exists()
+    folder = run_folder() / re.sub(r"\W+", "-", f"{os.getpid()}-{request.node.name}")[:60]
+    kind = STACKS[request.config.option.stack]
+    try:
+        prepare_once(kind, project)
+    except CookbookError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    running = kind(project, folder, f"{recipe}.settings" if own else "core.settings")
+    try:
+        yield running
+        if running.port:
+            request.node.user_properties.append(("versions", {**running.versions(), "server": running.server_version}))
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def on_celery(stack: Stack, project: Project, recipe: str) -> Iterator[Callable[[str], LocalStack]]:
+    """A stack with an older Celery, and a Redis of its own: `on_celery("5.3").worker()`. On this machine only."""
+    if not isinstance(stack, LocalStack):
+        pytest.skip("the environments with an older Celery are on this machine, not in the image")
+    made: list[LocalStack] = []
+
+    def start(release: str) -> LocalStack:
+        programs = environments.environment(project, release) / "bin"
+        made.append(LocalStack(project, stack.folder / f"celery-{release}", stack.settings, programs))
+        return made[-1]
+
+    try:
+        yield start
+    finally:
+        for older in made:
+            older.close()
+
+
+def prepare_once(kind: type[Stack], project: Project) -> None:
+    """Prepare the backend for the run, in whichever of its processes comes first; the others wait for it."""
+    done = run_folder() / f"prepared-{kind.backend}"
+    with (run_folder() / "prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            kind.prepare(project)
+            done.touch()
+
+
+@pytest.fixture
+def redis(stack: Stack) -> redis_py.Redis:
+    """Database 0 of the stack's server: the queues and what is unacknowledged."""
+    return stack.redis(0)
+
+
+@pytest.fixture
+def results(stack: Stack) -> redis_py.Redis:
+    """Database 1 of the stack's server: the results."""
+    return stack.redis(1)
+
+
+@pytest.fixture
+def worker(stack: Stack) -> Callable[..., Process]:
+    """Start a worker: `worker("--concurrency", "2", settings={"CELERY_TASK_ACKS_LATE": True})`."""
+    return stack.worker
+
+
+@pytest.fixture
+def beat(stack: Stack) -> Callable[..., Process]:
+    return stack.beat
+
+
+@pytest.fixture
+def django(stack: Stack) -> Django:
+    """A Django process with the recipe's settings: `django("from core.tasks import ping; ping.delay().get()")`."""
+    return stack.django()
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Keep data of this run for the page: `record("trace", rows)`, drawn there by `sequence`, `table` or a plot."""
+
+    def keep(name: str, data: object) -> None:
+        request.node.user_properties.append(("record", {name: data}))
+
+    return keep
+
+
+@pytest.fixture
+def console(
+    request: pytest.FixtureRequest, project: Project, recipe: str, stack: Stack
+) -> Callable[..., list[transcripts.Step]]:
+    """Run a transcript of the recipe on the stack as it stands: `console("keys.console")` fails when outputs drift."""
+
+    def check(
+        name: str, settings: Mapping[str, Any] | None = None, timeout: float = transcripts.TIMEOUT
+    ) -> list[transcripts.Step]:
+        file = project.recipes / recipe / name
+        where = project.relative(file.parent) + f"/{name}"
+        if not file.exists():
+            raise CookbookError(f"{where}: no such transcript: write its commands behind '$ ', then `make record`")
+        recorded = transcripts.parse(file.read_text(encoding="utf-8"), where)
+        actual = transcripts.run(
+            recorded,
+            env=stack.environment(settings),
+            cwd=stack.cwd,
+            folder=stack.folder,
+            where=where,
+            timeout=timeout,
+        )
+        if request.config.getoption("--record"):
+            if transcripts.differences(recorded, actual, where):
+                file.write_text(transcripts.render(actual), encoding="utf-8")
+        elif drift := transcripts.differences(recorded, actual, where):
+            pytest.fail("\n".join(drift), pytrace=False)
+        request.node.user_properties.append(("transcript", f"recipes/{recipe}/{name}"))
+        return actual
+
+    return check

@@ -1,0 +1,66 @@
+"""Where things are in a cookbook project, and the one error that the machinery raises."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+LANGUAGES = ("fr", "en")
+STACK_FILES = ("docker-compose.yml", "Dockerfile", ".env.example")  # at the root: shown as a recipe's files are
+
+
+class CookbookError(Exception):
+    """One line for the person at the keyboard: where (file:line), what, why, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The rooms of one cookbook, below ``root``; every path that the machinery shows is relative to it."""
+
+    root: Path
+
+    @property
+    def recipes(self) -> Path:
+        return self.root / "recipes"
+
+    @property
+    def docs(self) -> Path:
+        return self.root / "docs"
+
+    @property
+    def proofs(self) -> Path:
+        return self.root / "tests" / "recipes"
+
+    @property
+    def evidence(self) -> Path:
+        return self.root / "evidence"
+
+    @property
+    def site(self) -> Path:
+        return self.root / "site"
+
+    def relative(self, path: Path) -> str:
+        """*path* as the reader of a message or of the evidence sees it: POSIX, from the root."""
+        return path.resolve().relative_to(self.root.resolve()).as_posix()
+
+    def recipe_names(self) -> list[str]:
+        """Every folder of ``recipes/`` that has a proof module; ``core`` is what they all share."""
+        return sorted(path.stem.removeprefix("test_") for path in self.proofs.glob("test_*.py"))
+
+    def pages(self, language: str) -> list[Path]:
+        return sorted((self.docs / language).rglob("*.md"))
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that holds *start* (the current folder by default): the nearest folder with a ``mkdocs.base.yml``."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "mkdocs.base.yml").is_file():
+            return Project(folder)
+    raise CookbookError(f"{start}: no mkdocs.base.yml here or above: run this inside the cookbook's folder")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

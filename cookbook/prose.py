@@ -1,0 +1,128 @@
+"""Checks what is typed by hand on the pages: no code blocks, inline code that names what exists, and typography."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import partial
+from typing import Any
+
+from markdown import Markdown
+
+from cookbook import inline_code, pages
+from cookbook.inline_code import Faults
+from cookbook.pages import MARK, Page
+from cookbook.project import LANGUAGES, CookbookError, Project
+
+
+def problems(project: Project) -> list[str]:
+    """One line for each fault of the pages' prose, ``docs/fr/start/install.md:12: …``, page by page."""
+    found = []
+    for language in LANGUAGES:
+        for file in project.pages(language):
+            name = project.relative(file)
+            try:
+                page = pages.read(file, name)
+                faults = sorted(
+                    [
+                        *_blocks(page),
+                        *inline_code.faults(project, page),
+                        *_typography(page, language),
+                    ]
+                )
+                found += [f"{name}:{line}: {fault}" for line, fault in faults]
+            except CookbookError as error:
+                found.append(str(error))
+    return found
+
+
+# Blocks --------------------------------------------------------------------------------------------------------------
+
+# Those of the site's Markdown extensions that decide where a block begins and ends (mkdocs.base.yml).
+BLOCK_EXTENSIONS: dict[str, dict[str, Any]] = {
+    "admonition": {},
+    "attr_list": {},
+    "def_list": {},
+    "footnotes": {},
+    "md_in_html": {},
+    "tables": {},
+    "pymdownx.details": {},
+    "pymdownx.superfences": {},
+    "pymdownx.tabbed": {"alternate_style": True},
+}
+_INSTEAD = "put it into a recipe and show it with code() or transcript()"
+
+
+def _blocks(page: Page) -> Faults:
+    for fence in page.fences:
+        if not fence.closed:
+            yield fence.line, f"a block that no line closes: close it, or {_INSTEAD}"
+        elif not re.fullmatch(r"mermaid|\{ *\.mermaid\b.*\}", fence.info):
+            yield fence.line, f"a code block typed by hand, which nothing runs: {_INSTEAD}"
+    for match in re.finditer(r"<(?:pre|code)\b", page.text):
+        yield pages.line_at(page.text, match.start()), f"{match[0]}> typed by hand: use backticks, or {_INSTEAD}"
+
+    # Whether four spaces make code depends on the lists, tabs and admonitions around them: Markdown itself decides.
+    rendered = Markdown(extensions=[*BLOCK_EXTENSIONS], extension_configs=BLOCK_EXTENSIONS).convert(page.text)
+    indented = [number for number, line in enumerate(page.text.splitlines(), 1) if re.search(r"(?: {4}|\t)\s*\S", line)]
+    for block in re.findall(r"<pre><code>(.*?)</code></pre>", rendered, re.DOTALL):
+        first = html.unescape(block).strip().partition("\n")[0].strip()
+        line = next((line for line in indented if page.text.splitlines()[line - 1].rstrip().endswith(first)), 1)
+        if line in indented:
+            indented.remove(line)
+        yield line, f"four spaces that belong to no list, tab or note make a code block: unindent it, or {_INSTEAD}"
+
+
+# Typography ----------------------------------------------------------------------------------------------------------
+
+# What Markdown, HTML and the extensions read as marks, in this order, and what is left of it to the reader.
+_MARKS = [
+    (re.compile(r"\{[^{}\n]*\}"), ""),  # attributes: { #id .class }
+    (re.compile(r"https?://[^\s<>)\]]+"), MARK),
+    (re.compile(r"</?[A-Za-z][^<>]*>"), ""),
+    (re.compile(r"^([ \t>]*)(?:!!!|\?\?\?\+?|===[!+]*)[ \t]*[\w \t-]*(?:\"(.*)\")?[ \t]*$", re.MULTILINE), r"\1\2"),
+    (re.compile(r"!(?=\[)"), ""),  # of an image
+    (re.compile(r"(?<![\w:]):[a-z][a-z0-9_+-]*:(?![\w:])"), MARK),  # an icon
+    (re.compile(r"^[ \t]*(?:\[\^[^\]\n]+\]:|\*\[[^\]\n]+\]:|:(?= {1,3}\S))", re.MULTILINE), ""),  # definitions
+    (re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE), ""),  # of a table
+]
+_NO_EXCLAMATION = (re.compile("!"), "an exclamation mark: end the sentence with a full stop")
+RULES = {
+    "fr": [
+        _NO_EXCLAMATION,
+        (
+            re.compile(r"(?<![\u00a0\u202f?;])[;?»%]|(?<![\u00a0\u202f:]):(?=[\s*_)\]»|]|$)"),
+            "no no-break space before '{}': write U+00A0 (or U+202F before ; and ?) or &nbsp; there",
+        ),
+        (re.compile(r"«(?![\u00a0\u202f])"), "no no-break space after '{}': write U+00A0 or &nbsp; there"),
+        (re.compile('"'), "a straight quote: write « … », with no-break spaces"),
+        (re.compile(r"\.\.\."), "three dots: write …"),
+        (
+            re.compile(r"\b(?:[Tt](?:u|e|oi|on|a|es|ien|iens|ienne|iennes)\b|[Tt]['’](?=\w))"),
+            "'{}' says tu to the reader: say vous, or name no one",
+        ),
+    ],
+    "en": [_NO_EXCLAMATION, (re.compile("[«»]"), "the French quote '{}': write “ … ” or \"…\"")],
+}
+
+
+def _typography(page: Page, language: str) -> Faults:
+    prose = [(1, page.text), *page.texts]
+    prose += [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+    for first, text in prose:
+        for line, words in enumerate(_words_only(text).splitlines(), first):
+            for rule, fault in RULES[language]:
+                if match := rule.search(words):
+                    yield line, fault.format(match[0])
+
+
+def _words_only(text: str) -> str:
+    """What a reader sees of *text* as words, line for line."""
+    text = pages.without_links(text)
+    for mark, left in _MARKS:
+        text = mark.sub(partial(_left, left), text)
+    return html.unescape(text)
+
+
+def _left(template: str, match: re.Match[str]) -> str:
+    return match.expand(template) + "\n" * match[0].count("\n")

@@ -1,0 +1,150 @@
+"""Puts the site in its place: checked, built aside, checked again as rendered, then swapped in whole or not at all."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cookbook import build, bundles, evidence, html_checks, pages, parity, prose, snippets
+from cookbook.pages import Call
+from cookbook.project import LANGUAGES, CookbookError, Project
+
+EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
+HERE = -100  # AT_FDCWD of fcntl.h
+
+
+def publish(project: Project, site_dir: Path | None = None) -> Path:
+    """Publish both languages to *site_dir* (``site/`` by default); return where the site is.
+
+    Raises CookbookError, with the last good site as it was, for any problem of the pages, the evidence, the build or
+    the rendered HTML.
+    """
+    target = (site_dir or project.site).resolve()
+    with _only_publisher(target) as (aside, lock):
+        _refuse(problems(project))
+        built = build.build(project, aside, {"COOKBOOK_PUBLISH": "true"}, strict=True, keep_open=(lock,))
+        _refuse(built.warnings)
+        site = aside / "fr"
+        for recipe in bundles.shown_recipes(project):
+            bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
+        _refuse(html_checks.problems(project, site))
+        blocks = html_checks.count_blocks(site)
+        swap(site, target)
+    count = sum(len(project.pages(language)) for language in LANGUAGES)
+    print(f"{count} pages; {blocks} blocks equal their recipe byte for byte", flush=True)
+    return target
+
+
+def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
+    """Why the project cannot be published as it is, a line each, as far as that shows without building it."""
+    found = parity.problems(project) + prose.problems(project)
+    try:
+        found += _wrong_calls(project) + _unused_regions(project) + _unproven(project)
+    except CookbookError as error:  # a page or a recipe that cannot be read, which may have been told already
+        found += [str(error)] if str(error) not in found else []
+    if with_evidence:
+        for recipe in project.recipe_names():
+            found += evidence.problems(project, recipe)
+    return found
+
+
+def swap(new: Path, target: Path) -> None:
+    """Put the folder *new* at *target* in one step; what was there, if anything, is at *new* afterwards."""
+    if not target.exists():
+        new.rename(target)
+        return
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+        exchanged = renameat2(HERE, os.fsencode(new), HERE, os.fsencode(target), EXCHANGE) == 0
+    except AttributeError:  # not Linux, or a C library without it
+        exchanged = False
+    if exchanged:
+        return
+    old = _old(target)
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    old.rename(new)
+
+
+def _old(target: Path) -> Path:
+    """Where the last good site is for a moment, on systems that cannot exchange two folders."""
+    return target.with_name(f".{target.name}.old")
+
+
+@contextmanager
+def _only_publisher(target: Path) -> Iterator[tuple[Path, int]]:
+    """Yield an empty folder beside *target*, removed afterwards, and the descriptor that keeps other publishers out."""
+    is_replaceable = target.is_dir() and (not any(target.iterdir()) or (target / "sitemap.xml").exists())
+    if target.exists() and not is_replaceable:
+        raise CookbookError(f"{target}: not a site, and publishing would remove what is there: name another folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(target.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CookbookError(f"{target}: another publish is at work in {target.parent}: wait for its end") from None
+        if _old(target).exists() and not target.exists():  # killed in that very moment
+            _old(target).rename(target)
+        aside = target.with_name(f".{target.name}.new")
+        shutil.rmtree(aside, ignore_errors=True)  # of a publisher that was killed: a living one would hold the lock
+        aside.mkdir()
+        try:
+            yield aside, lock
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _refuse(found: list[str]) -> None:
+    if found:
+        raise CookbookError("\n".join(found))
+
+
+def _code_calls(project: Project) -> Iterator[tuple[str, Call]]:
+    """Each call of code(), and the page that it is on."""
+    for language in LANGUAGES:
+        for file in project.pages(language):
+            name = project.relative(file)
+            yield from ((name, call) for call in pages.macro_calls(file, name) if call.name == "code")
+
+
+def _wrong_calls(project: Project) -> list[str]:
+    """What a build would say of the calls of code(), long before it."""
+    found = []
+    for page, call in _code_calls(project):
+        try:
+            snippets.annotate(snippets.cut(project, *call.args), call.kwargs.get("notes") or {})
+        except (CookbookError, TypeError) as error:  # TypeError: the wrong number of arguments
+            found.append(f"{page}:{call.line}: {error}")
+    return found
+
+
+def _unused_regions(project: Project) -> list[str]:
+    shown = {(call.args[0], symbol) for _, call in _code_calls(project) for symbol in call.args[1:]}
+    return [
+        f'{snippets.from_root(path)}: no page shows the region "{name}": call code("{path}", "{name}"), or remove it'
+        for path, names in sorted(snippets.regions(project).items())
+        for name in sorted(names)
+        if (path, name) not in shown
+    ]
+
+
+def _unproven(project: Project) -> list[str]:
+    """Recipes without a proof module, and pages of recipes that do not exist."""
+    folders = {path.name for path in project.recipes.iterdir() if path.is_dir()} - {*evidence.SHARED, "__pycache__"}
+    named = folders | bundles.shown_recipes(project).keys()
+    return [
+        f"tests/recipes/test_{recipe}.py: missing, so nothing proves recipes/{recipe}: write it, or remove the recipe"
+        for recipe in sorted(named.difference(project.recipe_names()))
+    ]

@@ -1,0 +1,167 @@
+"""Gathers the reports of a pytest run and writes them as evidence, recipe by recipe; shows progress meanwhile."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cookbook import evidence
+from cookbook.local import installed_versions
+from cookbook.project import Project
+
+NARROWED = ("keyword", "markexpr", "lf", "deselect", "stepwise")
+
+
+class Recorder:
+    """Lives in the process that the person started, also when xdist spreads the tests."""
+
+    def __init__(self, project: Project, config: pytest.Config) -> None:
+        self.project = project
+        self.config = config
+        self.reports: dict[str, dict[str, list[pytest.TestReport]]] = defaultdict(lambda: defaultdict(list))
+        self.expected: dict[str, set[str]] = defaultdict(set)
+        self.finished: dict[str, set[str]] = defaultdict(set)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._expect(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        self._expect(ids)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """No dot for a proof that passed: a line for each recipe says more."""
+        quiet = (
+            report.when == "call" and report.passed and self._recipe(report.nodeid) and not hasattr(report, "wasxfail")
+        )
+        return ("passed", "", "PASSED") if quiet else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        recipe = self._recipe(report.nodeid)
+        if recipe is None:
+            return
+        self.reports[recipe][report.nodeid].append(report)
+        if report.when == "teardown":
+            self.finished[recipe].add(report.nodeid)
+            if self.finished[recipe] >= self.expected[recipe]:
+                self._progress(recipe)
+
+    def pytest_sessionfinish(self) -> None:
+        for recipe in self.reports:
+            if self._whole(recipe):
+                evidence.write(self.project, self._evidence(recipe))
+            else:
+                self._say(f"{recipe}: only some of its proofs ran: its evidence stays as it was")
+
+    def _expect(self, ids: Any) -> None:
+        for nodeid in ids:
+            if recipe := self._recipe(nodeid):
+                self.expected[recipe].add(nodeid)
+
+    def _recipe(self, nodeid: str) -> str | None:
+        module = self.config.rootpath / nodeid.partition("::")[0]
+        return module.stem.removeprefix("test_") if module.parent == self.project.proofs else None
+
+    def _progress(self, recipe: str) -> None:
+        done = sum(self.finished[name] >= ids for name, ids in self.expected.items())
+        reports = self.reports[recipe]
+        seconds = sum(_seconds(each) for each in reports.values())
+        failed = sum(_outcome(each) == "failed" for each in reports.values())
+        verdict = f"{failed} of {len(reports)} proofs FAILED" if failed else f"{len(reports)} proofs"
+        left = len(self.expected) - done
+        self._say(
+            f"[{done}/{len(self.expected)}] {recipe}: {verdict}, {seconds:.0f} s" + (f" ({left} left)" if left else "")
+        )
+
+    def _say(self, line: str) -> None:
+        if terminal := self.config.pluginmanager.get_plugin("terminalreporter"):
+            terminal.ensure_newline()
+            terminal.write_line(line)
+
+    def _whole(self, recipe: str) -> bool:
+        """Whether every proof of the recipe was asked for and every one ended."""
+        narrowed = any(self.config.getoption(name, None) for name in NARROWED) or any(
+            "::" in arg for arg in self.config.args
+        )
+        names = {nodeid.split("::")[1].partition("[")[0] for nodeid in self.finished[recipe]}
+        return not narrowed and names >= set(proof_names(evidence.proof_module(self.project, recipe)))
+
+    def _evidence(self, recipe: str) -> evidence.Evidence:
+        cases: dict[str, list[list[pytest.TestReport]]] = defaultdict(list)
+        for nodeid, reports in self.reports[recipe].items():
+            cases[nodeid.split("::")[1].partition("[")[0]].append(reports)
+        transcripts: dict[str, str] = {}
+        records: dict[str, Any] = {}
+        versions: dict[str, set[str]] = defaultdict(set)
+        for name, runs in cases.items():
+            for key, value in (pair for reports in runs for pair in reports[-1].user_properties):
+                if key == "transcript":
+                    transcripts[str(value)] = name
+                elif key == "record":
+                    records.update(value)  # type: ignore[call-overload]
+                elif key == "versions":
+                    for package, number in value.items():  # type: ignore[attr-defined]
+                        versions[package].add(number)
+        return evidence.Evidence(
+            recipe=recipe,
+            backend=self.config.option.stack,
+            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            # Proofs that ask for no stack ran in this environment, and on no server.
+            versions={
+                **installed_versions(),
+                "server": "",
+                **{package: ", ".join(sorted(numbers)) for package, numbers in versions.items()},
+            },
+            files=evidence.digests(self.project, recipe),
+            tests=[self._proof(name, runs) for name, runs in cases.items()],
+            transcripts=transcripts,
+            records=records,
+        )
+
+    def _proof(self, name: str, runs: list[list[pytest.TestReport]]) -> evidence.Proof:
+        """One proof out of the reports of its cases (several when it is parametrised): the worst outcome counts."""
+        outcomes = [_outcome(reports) for reports in runs]
+        properties = dict(runs[0][-1].user_properties)
+        reasons = (_reason(reports) for reports in runs)
+        return evidence.Proof(
+            name=name,
+            id=runs[0][0].nodeid.partition("[")[0],
+            line=int(str(properties["line"])),
+            sentence=properties["sentence"],  # type: ignore[arg-type]
+            outcome=min(outcomes, key=evidence.WORST_FIRST.index),
+            reason=next((reason for reason in reasons if reason), ""),
+            seconds=round(sum(_seconds(reports) for reports in runs), 2),
+            cases=len(runs),
+        )
+
+
+def proof_names(module: Path) -> list[str]:
+    """The names of the test functions that *module* defines."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def _outcome(reports: list[pytest.TestReport]) -> str:
+    if any(report.failed for report in reports):
+        return "failed"
+    if any(report.skipped for report in reports):
+        return "xfailed" if any(hasattr(report, "wasxfail") for report in reports) else "skipped"
+    return "passed"
+
+
+def _reason(reports: list[pytest.TestReport]) -> str:
+    for report in reports:
+        if hasattr(report, "wasxfail"):
+            return str(report.wasxfail).removeprefix("reason: ")
+        if report.skipped and isinstance(report.longrepr, tuple):
+            return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return ""
+
+
+def _seconds(reports: list[pytest.TestReport]) -> float:
+    return sum(report.duration for report in reports)

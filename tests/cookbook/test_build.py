@@ -1,0 +1,41 @@
+import pytest
+from mini import edit, make_project, write
+
+from cookbook import build
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path)
+
+
+def test_whatever_mkdocs_warns_of_is_one_line_with_its_file(project):
+    write(project, "docs/fr/orphan.md", "# Orpheline\n")
+    write(project, "docs/fr/syntax.md", "---\ntitle: Syntaxe\n---\n\n# Syntaxe\n\n{@ code( @}\n")
+    write(project, "docs/fr/error.md", "# Erreur\n\n{@ nonsense() @}\n")
+    edit(project, "docs/fr/index.md", "start/greet.md#files", "start/greet.md#gone")
+    edit(project, "mkdocs.yml", "  - index.md\n", "  - index.md\n  - syntax.md\n  - error.md\n  - gone.md\n")
+    built = build.build(project, project.root / "built", {}, strict=False)
+    assert built.succeeded
+    assert sorted(built.warnings) == [
+        "docs/fr/error.md:3: UndefinedError: 'nonsense' is undefined",
+        "docs/fr/index.md:8: contains a link 'start/greet.md#gone', "
+        "but the doc 'start/greet.md' does not contain an anchor '#gone'.",
+        "docs/fr/orphan.md: not in the nav of mkdocs.yml: add it there",
+        "docs/fr/syntax.md:7: unexpected char '@' at 24: mend the macro call",
+        "mkdocs.yml:43: A reference to 'gone.md' is included in the 'nav' configuration, "
+        "which is not found in the documentation files.",
+    ]
+    assert (project.root / "built/fr/en/index.html").is_file()
+
+
+def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
+    edit(project, "mkdocs.en.yml", "docs_dir: docs/en", "docs_dir: docs/de")
+    (project.root / "mkdocs.yml").unlink()
+    built = build.build(project, project.root / "built", {}, strict=False)
+    assert not built.succeeded
+    french, english = built.warnings
+    assert french.startswith(
+        "mkdocs.yml: mkdocs ended with exit code 2: Error: Invalid value for '-f' / '--config-file'"
+    )
+    assert english == "mkdocs.en.yml:6: Config value 'docs_dir': The path 'docs/de' isn't an existing directory."

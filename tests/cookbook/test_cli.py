@@ -1,0 +1,203 @@
+import re
+
+import pytest
+from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
+
+from cookbook import parity
+from cookbook.__main__ import main
+
+COMMANDS = ("run", "record", "check", "parity", "publish", "site", "serve", "test")
+GREET = "docs/{}/start/greet.md"
+RUN = "run `python -m cookbook run greet`"
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path)
+
+
+# What is broken, and the one line for it
+
+
+def unknown_symbol(project):
+    edit(project, "recipes/greet/tasks.py", "def part", "def leave")
+    write_evidence(project)
+    fault = 'recipes/greet/tasks.py: no function, class or assignment "part": the file has'
+    return [f"{GREET.format('fr')}:17: {fault}", f"{GREET.format('en')}:17: {fault}"]
+
+
+def renamed_file(project):
+    (project.recipes / "greet/worker.conf").rename(project.recipes / "greet/redis.conf")
+    write_evidence(project)
+    fault = "recipes/greet/worker.conf: no such file: the nearest is"
+    return [
+        f"{GREET.format('fr')}:19: {fault}",
+        f"{GREET.format('en')}:19: {fault}",
+        'recipes/greet/redis.conf: no page shows the region "memory": call code("greet/redis.conf", "memory")',
+    ]
+
+
+def recipe_edited_after_its_run(project):
+    edit(project, "recipes/greet/tasks.py", "Goodbye", "Farewell")
+    return ["recipes/greet/tasks.py: edited since the run of 2026-11-22T19:00:00+00:00: " + RUN]
+
+
+def deleted_evidence(project):
+    (project.evidence / "local/greet.json").unlink()
+    return ["tests/recipes/test_greet.py: no evidence: its proofs never ran here: " + RUN]
+
+
+def failing_proof(project):
+    [proof] = write_evidence(project).tests
+    failed = type(proof)(**{**vars(proof), "outcome": "failed", "line": 7})
+    write_evidence(project, tests=[failed])
+    return [
+        "tests/recipes/test_greet.py:7: test_it_greets_by_name failed on local",
+        "tests/recipes/test_greet.py: not one proof passed on local",
+    ]
+
+
+def fence_typed_by_hand(project):
+    for language in ("fr", "en"):
+        edit(project, GREET.format(language), "{@ transcript", "```bash\ncelery worker\n```\n\n{@ transcript")
+    parity.record(project)
+    fault = (
+        "a code block typed by hand, which nothing runs: put it into a recipe and show it with code() or transcript()"
+    )
+    return [f"{GREET.format(language)}:21: {fault}" for language in ("fr", "en")]
+
+
+def english_section_left_behind(project):
+    edit(project, GREET.format("fr"), "Elle salue.", "Elle salue bien.")
+    return [f"{GREET.format('fr')}:9: section 'files' changed in French only: bring docs/en/start/greet.md in line"]
+
+
+def page_in_one_language(project):
+    (project.docs / "en/start/greet.md").unlink()
+    return [f"{GREET.format('fr')}:1: this page is in French only: write docs/en/start/greet.md"]
+
+
+def unknown_setting_name(project):
+    for language, greeting in (("fr", "Elle salue."), ("en", "It greets.")):
+        edit(project, GREET.format(language), greeting, f"{greeting[:-1]} `CELERY_TASK_ACK_LATE`.")
+    parity.record(project)
+    fault = "CELERY_TASK_ACK_LATE is no setting of Celery"
+    return [f"{GREET.format(language)}:11: {fault}" for language in ("fr", "en")]
+
+
+def dead_link(project):
+    for language, greeting in (("fr", "Elle salue."), ("en", "It greets.")):
+        edit(project, GREET.format(language), greeting, f"[{greeting[:-1]}](../redis/keys.md).")
+    parity.record(project)
+    fault = "contains a link '../redis/keys.md', but the target 'redis/keys.md' is not found"
+    return [f"{GREET.format(language)}:11: {fault}" for language in ("fr", "en")]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        unknown_symbol,
+        renamed_file,
+        recipe_edited_after_its_run,
+        deleted_evidence,
+        failing_proof,
+        fence_typed_by_hand,
+        english_section_left_behind,
+        page_in_one_language,
+        unknown_setting_name,
+        dead_link,
+    ],
+)
+def test_what_is_broken_is_told_in_a_line_and_leaves_the_last_good_site(project, broken):
+    pages = [write(project, f"site/{name}", "the last good one") for name in ("index.html", "sitemap.xml")]
+    before = [page.stat().st_mtime_ns for page in pages]
+    expected = broken(project)
+    said = cookbook(project, "publish")
+    assert said.returncode == 1
+    told = said.stderr.splitlines()
+    assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
+    assert re.fullmatch(r"publish: FAILED in \d+\.\d s\n", said.stdout)
+    assert [page.stat().st_mtime_ns for page in pages] == before
+    assert [page.read_text() for page in pages] == ["the last good one"] * 2
+    assert sorted(path.name for path in project.site.iterdir()) == ["index.html", "sitemap.xml"]
+
+
+# Commands
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    first = capsys.readouterr().out.partition("\n")[0]
+    assert first.startswith(f"usage: python -m cookbook {command} ")
+
+
+def test_no_command_or_an_unknown_one_is_a_usage_error(project, monkeypatch, capsys):
+    monkeypatch.chdir(project.root)
+    for words in ([], ["bake"], ["run", "gret"], ["check", "--fast"], ["parity", "--record", "--accept", "x"]):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code == 2
+    assert "no recipe 'gret': there are greet" in capsys.readouterr().err
+
+
+def test_outside_of_a_cookbook_there_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}: no mkdocs.base.yml here or above: run this inside the cookbook's folder"
+    ]
+
+
+def test_check_passes_from_any_folder_of_the_project_and_tells_its_time(project, monkeypatch, capsys):
+    monkeypatch.chdir(project.recipes / "greet")
+    assert main(["check"]) == 0
+    assert re.fullmatch(r"check: done in \d+\.\d s\n", capsys.readouterr().out)
+
+
+def test_check_can_leave_the_evidence_out(project, monkeypatch, capsys):
+    monkeypatch.chdir(project.root)
+    (project.evidence / "local/greet.json").unlink()
+    assert main(["check"]) == 1
+    assert main(["check", "--no-evidence"]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_parity_tells_records_and_accepts(project, monkeypatch, capsys):
+    monkeypatch.chdir(project.root)
+    edit(project, GREET.format("fr"), "Elle salue.", "Elle salue bien.")
+    assert main(["parity"]) == 1
+    assert main(["parity", "--record"]) == 1
+    assert main(["parity", "--accept", f"{GREET.format('fr')}#files"]) == 0
+    assert main(["parity"]) == 0
+    edit(project, GREET.format("fr"), "Elle salue bien.", "Elle salue mieux.")
+    edit(project, GREET.format("en"), "It greets.", "It greets better.")
+    capsys.readouterr()
+    assert main(["parity", "--record"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "recorded start/greet.md#files"
+
+
+def test_a_run_leaves_evidence_and_a_failed_one_says_so(project):
+    write(project, "tests/recipes/test_greet.py", QUICK_PROOF)
+    said = cookbook(project, "run")
+    assert said.returncode == 0, said.stdout
+    assert "[1/1] greet: " in said.stdout
+    assert '"outcome": "passed"' in (project.evidence / "local/greet.json").read_text()
+
+    edit(project, "tests/recipes/test_greet.py", '"Hello Ada"', '"Hello"')
+    said = cookbook(project, "run", "greet")
+    assert said.returncode == 1
+    assert '"outcome": "failed"' in (project.evidence / "local/greet.json").read_text()
+
+
+def test_a_run_without_a_single_proof_failed(project):
+    write(project, "tests/recipes/test_greet.py", "")
+    assert cookbook(project, "run").returncode == 1
+
+
+def test_a_stack_that_does_not_exist_is_a_usage_error(project):
+    said = cookbook(project, "run", "--stack", "cloud")
+    assert said.returncode == 2
+    assert "invalid choice: 'cloud'" in said.stderr

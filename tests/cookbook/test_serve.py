@@ -1,0 +1,121 @@
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+from mini import QUICK_PROOF, cookbook, edit, make_project, write
+
+from cookbook import parity
+from cookbook.processes import wait_until
+
+
+class Serving:
+    """A command that serves, and what a browser gets from it."""
+
+    def __init__(self, project, *words):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cookbook", *words], cwd=project.root, stdout=subprocess.PIPE, text=True
+        )
+        self.lines = []
+        self.address = self.wait_for(r"http://127\.0\.0\.1:\d+/")
+
+    def wait_for(self, pattern):
+        """The first match of *pattern* in the lines that it prints from now on."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if found := re.search(pattern, line):
+                return found[0]
+        raise AssertionError(self.lines)
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=60) as answer:
+                return answer.status, answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def shows(self, path, *texts):
+        status, page = self.get(path)
+        return status == 200 and all(text in page for text in texts)
+
+    def end(self):
+        """Ctrl-C, and the last line of what it said."""
+        self.process.send_signal(signal.SIGINT)
+        said, _ = self.process.communicate(timeout=60)
+        return said.splitlines()[-1]
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path)
+
+
+@pytest.fixture
+def serve(project):
+    """Start a command that serves; it is ended with the test."""
+    started = []
+
+    def start(*words):
+        started.append(Serving(project, *words))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+def assert_each_language_has_its_own_page_for_what_is_not_there(serving):
+    for path, language in (("gone/", "fr"), ("en/gone/", "en")):
+        status, page = serving.get(path)
+        assert status == 404
+        assert f'<html lang="{language}"' in page
+
+
+def test_drafts_are_served_and_built_again_at_each_edit_and_no_mistake_ends_it(project, serve):
+    edit(project, "mkdocs.en.yml", "docs_dir: docs/en", "docs_dir: docs/de")
+    drafts = serve("serve")
+    assert drafts.shows("", "Not built", "docs/de")
+
+    edit(project, "mkdocs.en.yml", "docs_dir: docs/de", "docs_dir: docs/en")
+    drafts.wait_for("^Built in")
+    wait_until(lambda: drafts.shows("start/greet/", "Saluer", 'class="language-switch" href="../../en/start/greet/"'))
+    assert drafts.shows("en/start/greet/", "Greet", 'class="language-switch" href="../../../start/greet/"')
+    assert drafts.get("bundles/greet.zip")[0] == 200
+    assert_each_language_has_its_own_page_for_what_is_not_there(drafts)
+
+    edit(project, "recipes/greet/tasks.py", "Hello", "Good morning")
+    edit(project, "docs/en/start/greet.md", '"part"', '"gone"')
+    drafts.wait_for('^docs/en/start/greet.md:17: recipes/greet/tasks.py: no function, class or assignment "gone"')
+    wait_until(lambda: drafts.shows("en/start/greet/", "Good morning", "no function, class or assignment"))
+
+    edit(project, "mkdocs.en.yml", "docs_dir: docs/en", "docs_dir: docs/de")
+    drafts.wait_for("^NOT built in")
+    assert drafts.shows("en/start/greet/", "Good morning")
+    assert drafts.end().startswith("serve: done in ")
+
+
+def test_the_site_is_run_published_and_served_by_one_command(project, serve):
+    write(project, "tests/recipes/test_greet.py", QUICK_PROOF)
+    for language in ("fr", "en"):
+        edit(project, f"docs/{language}/start/greet.md", '{@ transcript("greet/hello.console") @}\n', "")
+    parity.record(project)
+    site = serve("site", "--serve")
+    assert any("[1/1] greet: " in line for line in site.lines)
+    assert f"The site is in {project.site}" in site.lines
+    assert site.shows("en/start/greet/", "Greet")
+    assert_each_language_has_its_own_page_for_what_is_not_there(site)
+    assert site.end().startswith("site: done in ")
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = cookbook(project, "serve", "--port", str(port))
+    assert said.returncode == 1
+    assert said.stderr == f"port {port} of 127.0.0.1: Address already in use: name another one, or none\n"
