@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class BackendCleanupConfig(AppConfig):
+    name = "backend_cleanup"

@@ -1,0 +1,5 @@
+from core.settings.base import *
+
+INSTALLED_APPS = [*INSTALLED_APPS, "backend_cleanup.apps.BackendCleanupConfig"]
+
+CELERY_RESULT_EXPIRES = 24 * 60 * 60

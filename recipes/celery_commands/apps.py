@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class CeleryCommandsConfig(AppConfig):
+    name = "celery_commands"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class EmptyTheQueueConfig(AppConfig):
+    name = "empty_the_queue"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class FirstTaskConfig(AppConfig):
+    name = "first_task"

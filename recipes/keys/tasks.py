@@ -1,0 +1,14 @@
+from celery import shared_task
+
+from core.storages import public_storage
+
+
+@shared_task
+def count_lines(path: str) -> int:
+    with public_storage.open(path) as file:
+        return sum(1 for _ in file)
+
+
+@shared_task
+def total(counts: list[int]) -> int:
+    return sum(counts)

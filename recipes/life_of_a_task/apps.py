@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class LifeOfATaskConfig(AppConfig):
+    name = "life_of_a_task"

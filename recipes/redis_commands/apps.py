@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class RedisCommandsConfig(AppConfig):
+    name = "redis_commands"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class RedisRestartConfig(AppConfig):
+    name = "redis_restart"

@@ -1,0 +1,7 @@
+from core.settings.base import *
+
+INSTALLED_APPS = [*INSTALLED_APPS, "results.apps.ResultsConfig"]
+
+CELERY_RESULT_EXPIRES = 60 * 60
+CELERY_RESULT_FAILURE_EXPIRES = 7 * 24 * 60 * 60
+CELERY_RESULT_CHORD_EXPIRES = 24 * 60 * 60

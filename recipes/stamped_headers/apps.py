@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class StampedHeadersConfig(AppConfig):
+    name = "stamped_headers"

@@ -1,0 +1,15 @@
+import os
+from pathlib import Path
+from tempfile import gettempdir
+
+from testing.settings import *
+
+CELERY_BROKER_URL = f"{REDIS_URL}/2"
+CELERY_RESULT_BACKEND = f"{REDIS_URL}/3"
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
+
+DATABASES["default"]["TEST"] = {
+    "NAME": Path(gettempdir(), f"tests-{os.getpid()}.sqlite3"),
+}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

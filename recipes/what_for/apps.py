@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class WhatForConfig(AppConfig):
+    name = "what_for"

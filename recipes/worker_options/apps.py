@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class WorkerOptionsConfig(AppConfig):
+    name = "worker_options"

@@ -1,0 +1,57 @@
+"""Situations that several recipes are proven in: a task that waits for its test, a message that a worker holds."""
+
+import errno
+import os
+from typing import Any
+
+from cookbook.processes import wait_until
+
+EARLY = {"CELERY_TASK_ACKS_LATE": False}
+LATE = {"CELERY_TASK_ACKS_LATE": True}
+# What a dead worker held comes back in seconds, not in an hour and more.
+FAST = {
+    "CELERY_BROKER_TRANSPORT_OPTIONS": {
+        "visibility_timeout": 3,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    }
+}
+SLOW_MACHINE = 120  # seconds: for what starts many workers at once
+
+
+def held(redis):
+    """How many messages workers hold without having acknowledged them."""
+    return redis.hlen("unacked")
+
+
+def slow_file(stack, name):
+    """A file in the storage whose reading waits for the test: a named pipe, to be fed by `reader`."""
+    file = stack.folder / "public" / name
+    file.parent.mkdir(exist_ok=True)
+    os.mkfifo(file)
+    return file
+
+
+def reader(file, timeout=30) -> Any:
+    """What feeds *file* in bytes, as soon as a task reads it: `with reader(file) as feed: feed.write(b"abc")`."""
+
+    def opened():
+        try:
+            return os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nobody reads it
+                raise
+            return None
+
+    return os.fdopen(wait_until(opened, timeout), "wb")
+
+
+def accepted(django, worker="worker1", timeout=30):
+    """Wait until *worker* knows that its task has begun.
+
+    The pool's process says so after it began. A SIGQUIT in between finds nothing to cut and waits for the task's end
+    (seen with Celery 5.7.0, in `on_cold_shutdown`), and a SIGKILL finds an early acknowledgement not yet sent.
+    """
+    name = f"{worker}@cookbook"
+    asked = f"from core.celery import app; app.control.inspect([{name!r}], limit=1).active()"
+    wait_until(lambda: (django(asked, timeout) or {}).get(name), timeout)

@@ -1,0 +1,598 @@
+import itertools
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections import Counter
+
+import pytest
+import redis as redis_py
+import yaml
+from celery import Celery
+from compose_lines import LINES, Bench, leaves, shortened
+from situations import SLOW_MACHINE
+
+from cookbook import compose
+from cookbook.compose import ComposeStack
+from cookbook.plugin import prepare_once
+from cookbook.processes import run_folder, wait_until
+from cookbook.reaper import COMPOSE, PROJECT_LABEL, remove_project
+from cookbook.stack import free_port
+
+pytestmark = pytest.mark.timeout(300)
+SERVICES = ("redis", "db", "worker", "beat")
+MAIN = "$(cat /proc/1/task/1/children)"  # the program behind docker's init, in its container
+TASK = """
+import time
+from pathlib import Path
+from celery import shared_task
+
+def note(name, number):
+    with Path("/proof", name).open("a") as file:
+        file.write(f"{number}\\n")
+
+@shared_task(ignore_result=True)
+def work(number, seconds):
+    note("started", number)
+    time.sleep(seconds)
+    note("ended", number)
+"""
+SETTINGS = """
+from compose.settings import *
+
+CELERY_IMPORTS = ["proof"]
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 8,
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+}
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3
+CELERY_BEAT_SCHEDULE["count users"]["schedule"] = 3600
+"""
+
+
+class Up:
+    """The project's docker-compose.yml, all of it running: its commands, its containers, and tasks to count."""
+
+    def __init__(self, project, name, folder):
+        self.project, self.name, self.folder = project, name, folder
+        self.port, self.flower_port = free_port(), free_port()
+        self.client = redis_py.Redis(port=self.port, decode_responses=True)
+        self.sender = Celery("sender", broker=f"redis://127.0.0.1:{self.port}/0")
+        self._numbers = itertools.count()
+
+    def command(self, *args, file="docker-compose.yml"):
+        *env_file, _, _, _, over = compose.files(self.project)
+        files = ("--file", str(file), "--file", over, "--file", str(self.folder / "override.yml"))
+        root = ("--project-directory", str(self.project.root), "--project-name", self.name)
+        return ["docker", "compose", *root, *env_file, *files, *args]
+
+    def environment(self):
+        return {**os.environ, "REDIS_PORT": str(self.port), "FLOWER_PORT": str(self.flower_port)}
+
+    def __call__(self, *args, file="docker-compose.yml", check=True):
+        """What `docker compose ARGS` printed, on either of its outputs."""
+        done = subprocess.run(
+            self.command(*args, file=file),
+            cwd=self.project.root,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout.strip()
+
+    def container(self, service):
+        return compose.engine().containers.get(f"{self.name}-{service}-1")
+
+    def shell(self, service, script):
+        """The exit code of a shell script in the container of *service*, and what it printed."""
+        code, output = self.container(service).exec_run(["sh", "-c", script])
+        return code, output.decode().strip()
+
+    def kill(self, service):
+        """Kill the program in a container, as the kernel does; `docker kill` would count as a stop by hand."""
+        self.shell(service, f"kill -9 {MAIN}")
+
+    def crash(self, service):
+        """Kill the program in a container, and wait until Docker has started it again."""
+        container = self.container(service)
+        crashes = container.attrs["RestartCount"]
+        self.kill(service)
+        wait_until(lambda: self.container(service).attrs["RestartCount"] > crashes)
+
+    def await_health(self, *services):
+        for service in services:
+            wait_until(lambda: self.container(service).health == "healthy", SLOW_MACHINE)  # noqa: B023  # called at once
+
+    def send(self, count, seconds, queue="celery"):
+        """Send *count* tasks that take some seconds; their numbers."""
+        numbers = [str(next(self._numbers)) for _ in range(count)]
+        for number in numbers:
+            self.sender.send_task("proof.work", (number, seconds), task_id=number, queue=queue, ignore_result=True)
+        return numbers
+
+    def noted(self, name):
+        """How often each task has *started* or *ended*."""
+        file = self.folder / name
+        return Counter(file.read_text().split() if file.exists() else ())
+
+    def await_end(self, numbers):
+        def done():
+            left = self.client.llen("celery") or self.client.hlen("unacked")
+            return not left and set(numbers) <= set(self.noted("ended"))
+
+        wait_until(done, SLOW_MACHINE)
+
+    def unacknowledged(self):
+        """The tasks whose messages a worker holds, or held when it was killed."""
+        return {json.loads(message)[0]["headers"]["id"] for message in self.client.hvals("unacked")}
+
+    def twice(self, numbers):
+        """The tasks among *numbers* that were started more than once."""
+        started = self.noted("started")
+        return {number for number in numbers if started[number] > 1}
+
+
+@pytest.fixture
+def bench(request, project):
+    if request.config.option.stack != "compose":
+        pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
+    prepare_once(ComposeStack, project)
+    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-bench-{os.urandom(4).hex()}"
+    folder = run_folder() / name
+    folder.mkdir()
+    with (run_folder() / COMPOSE).open("a") as noted:
+        noted.write(f"{name}\n")
+    bench = Bench(project, name, folder)
+    try:
+        yield bench
+    finally:
+        bench.remove()
+
+
+@pytest.fixture(scope="module")
+def up(request, project):
+    if request.config.option.stack != "compose":
+        pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
+    prepare_once(ComposeStack, project)
+    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-compose-{os.getpid()}"
+    folder = run_folder() / name
+    folder.mkdir()
+    folder.chmod(0o777)  # the worker writes into it, as a user of its own
+    (folder / "proof.py").write_text(TASK)
+    (folder / "proof_settings.py").write_text(SETTINGS)
+    app = {
+        "environment": {"DJANGO_SETTINGS_MODULE": "proof_settings", "PYTHONPATH": "/proof"},
+        "volumes": [f"{folder}:/proof"],
+    }
+    flower = {"env_file": [str(run_folder() / "env")]}
+    override = yaml.safe_dump({"services": {"worker": app, "beat": app, "flower": flower}})
+    (folder / "override.yml").write_text(override.replace("env_file:", "env_file: !override"))
+    with (run_folder() / COMPOSE).open("a") as noted:
+        noted.write(f"{name}\n")
+    running = Up(project, name, folder)
+    try:
+        running("up", "--detach", "--no-build", "--wait")
+        yield running
+    finally:
+        remove_project(name)
+
+
+@pytest.fixture(autouse=True)
+def healthy(request):
+    """Whatever the proof before has done to the stack, this one finds all of it up."""
+    if "up" in request.fixturenames:
+        request.getfixturevalue("up").await_health("redis", "db", "worker")
+
+
+def test_everything_comes_up_and_a_task_reaches_the_database(up):
+    """`docker compose up` brings everything up, and a task goes through Redis and a worker to the migrated database.
+
+    `docker compose up` met tout en route, et une tâche passe par Redis et un worker jusqu'à la base migrée.
+    """
+    source = "from compose.tasks import count_users; print(count_users.delay().get(timeout=30))"
+    assert up.shell("worker", f"python manage.py shell --no-imports -c {shlex.quote(source)}") == (0, "0")
+    assert up.container("beat").status == "running"
+
+
+def test_the_database_is_migrated_before_the_worker_starts(up):
+    """Workers start once the migrations are done, and done well.
+
+    Les workers démarrent une fois les migrations faites, et bien faites.
+    """
+    migrate, worker, beat = (up.container(name).attrs["State"] for name in ("migrate", "worker", "beat"))
+    assert (migrate["Status"], migrate["ExitCode"]) == ("exited", 0)
+    assert migrate["StartedAt"] < migrate["FinishedAt"] < min(worker["StartedAt"], beat["StartedAt"])
+
+
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_whatever_stops(up, record):
+    """Whatever stops, each task sent ends; those that run twice are among those that had not been
+    acknowledged by then.
+
+    Quoi qu'il s'arrête, chaque tâche envoyée se termine ; celles qui s'exécutent deux fois sont parmi celles qui
+    n'étaient pas acquittées à cet instant.
+    """
+    rows = []
+
+    def count(fault, sent, suspects):
+        up.await_end(sent)
+        twice = up.twice(sent)
+        ended = len(set(sent) & set(up.noted("ended")))
+        rows.append({"fault": fault, "sent": len(sent), "ended": ended, "twice": len(twice)})
+        assert twice <= suspects
+
+    sent = up.send(24, 0.5)
+    wait_until(lambda: up.noted("ended")[sent[3]])
+    up.kill("worker")
+    cut = set(up.noted("started")) & up.unacknowledged()
+    count("kill -9 (worker)", sent, cut)
+    assert rows[-1]["twice"] == len(cut) > 0
+
+    for fault, stop in (
+        ("kill -9 (redis)", lambda: up.crash("redis")),
+        ("docker compose restart redis", lambda: up("restart", "redis")),
+    ):
+        up.await_health("redis", "worker")
+        sent = up.send(24, 0.5)
+        wait_until(lambda: up.noted("ended")[sent[3]])  # noqa: B023  # called at once
+        unfinished = (set(sent) - set(up.noted("ended"))) | up.unacknowledged()  # in this order: what ends is then held
+        stop()
+        compose.wait_for_redis(up.client)
+        count(fault, sent, unfinished)
+
+    up.await_health("worker")
+    sent = up.send(10, 0.5)
+    wait_until(lambda: up.noted("ended")[sent[3]])
+    command = up.command("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "worker")
+    deploy = subprocess.Popen(command, cwd=up.project.root, env=up.environment(), stderr=subprocess.DEVNULL)
+    before = up.container("worker").id
+    ticks = threading.Event()
+    while deploy.poll() is None and len(sent) < 200:
+        sent += up.send(1, 0.5)
+        ticks.wait(0.4)
+    assert deploy.wait(SLOW_MACHINE) == 0
+    assert up.container("worker").id != before
+    count("docker compose up --force-recreate worker", sent, set())
+    record("faults", rows)
+    assert all(row["sent"] == row["ended"] for row in rows)
+
+
+def test_docker_compose_stop_gives_a_long_task_back(up):
+    """`docker compose stop worker` in the midst of a long task: the worker exits with 0 and the message is back in its
+    queue.
+
+    `docker compose stop worker` au milieu d'une longue tâche : le worker sort avec le code 0 et le message est revenu
+    dans sa file.
+    """
+    (number,) = up.send(1, 60)
+    wait_until(lambda: up.noted("started")[number])
+    up("stop", "worker")
+    try:
+        assert up.container("worker").attrs["State"]["ExitCode"] == 0
+        assert (up.client.llen("celery"), up.client.hlen("unacked")) == (1, 0)
+    finally:
+        up.client.delete("celery")
+        up("start", "worker")
+
+
+def test_the_queue_survives_a_crash_and_a_new_container(up):
+    """What waits in Redis survives a crash, and then the replacement of its container.
+
+    Ce qui attend dans Redis survit à un crash, puis au remplacement de son conteneur.
+    """
+    up.send(3, 0, queue="nobody")
+    up.crash("redis")
+    compose.wait_for_redis(up.client)
+    assert up.client.llen("nobody") == 3
+    up("rm", "--stop", "--force", "--volumes", "redis")
+    up("up", "--detach", "--no-build", "--wait", "redis")
+    assert up.client.llen("nobody") == 3
+    up.client.delete("nobody")
+
+
+def test_a_full_redis_refuses_and_deletes_nothing(up):
+    """A full Redis refuses the message, and the sender knows; it deletes none to make room, which is its default.
+
+    Un Redis plein refuse le message, et l'expéditeur le sait ; il n'en supprime aucun pour faire de la place, ce
+    qui est son comportement par défaut.
+    """
+    assert up.client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    limit = up.client.config_get("maxmemory")["maxmemory"]
+    up.send(3, 0, queue="nobody")
+    up.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis_py.exceptions.OutOfMemoryError):
+            up.client.lpush("nobody", "more")
+        assert up.client.llen("nobody") == 3
+    finally:
+        up.client.config_set("maxmemory", limit)
+        up.client.delete("nobody")
+
+
+@pytest.mark.timeout(900)
+def test_each_line_shows_when_it_is_taken_away(bench, record):
+    """Taken away, each line of `docker-compose.yml`, and each flag in one, changes something that shows.
+
+    Retirée, chaque ligne de `docker-compose.yml`, et chaque option dans une ligne, change quelque chose qui se voit.
+    """
+    found = {name: (part, without) for name, part, without in leaves(bench.text)}
+    assert found.keys() == LINES.keys(), "a line without a proof, or a proof without its line"
+    rows = []
+    shown = bench.compare({name: without for name, (_, without) in found.items()})
+    for name, (part, _) in found.items():
+        before, after = shown[name]
+        assert getattr(LINES[name], "shows", "") in str(before), name
+        assert before != after, name
+        rows.append({"block": name.partition(".")[0], "line": part, "with": before, "without": after})
+    record("lines", [{key: value and shortened(value) for key, value in row.items()} for row in rows])
+
+
+def test_images_and_ports_follow_their_variables(bench):
+    """Each image, and each port on this machine, is what its variable says, else what the file says.
+
+    Chaque image, et chaque port sur cette machine, est ce que dit sa variable, à défaut ce que dit le fichier.
+    """
+    default = dict(re.findall(r"\$\{(\w+):-(.+?)\}", bench.text))
+    assert default.keys() == {"APP_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE", "PYTHON_IMAGE", "REDIS_PORT", "FLOWER_PORT"}
+    given = {name: "1234" if value.isdigit() else "another:1" for name, value in default.items()}
+    for values, env in ((default, dict.fromkeys(default, "")), (given, given)):
+        written = re.sub(r"\$\{(\w+):-.+?\}", lambda found: values[found[1]], bench.text)  # noqa: B023  # called at once
+        (bench.folder / "written.yml").write_text(written)
+        read, expected = (bench("--profile", "*", "config", file=file, env=env) for file in ("said.yml", "written.yml"))
+        assert expected[0] == 0, expected
+        assert read == expected
+
+
+def test_no_service_can_gain_rights(up):
+    """No service runs as root or holds a capability, none can gain one, and none can write to its own root.
+
+    Aucun service ne tourne en root ni ne détient de capacité, aucun ne peut en gagner, et aucun ne peut écrire dans sa
+    racine.
+    """
+    for service in SERVICES:
+        code, status = up.shell(service, "cat /proc/1/status")
+        assert code == 0
+        found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert found["Uid"].split()[0] != "0", service
+        assert (int(found["CapBnd"], 16), int(found["CapEff"], 16), found["NoNewPrivs"]) == (0, 0, "1"), service
+        assert up.container(service).attrs["HostConfig"]["ReadonlyRootfs"], service
+
+
+def test_only_this_machine_reaches_the_ports(up):
+    """Redis is reached from this machine alone, and the database not even from there.
+
+    On n'atteint Redis que depuis cette machine, et la base de données, même pas.
+    """
+    bindings = {service: up.container(service).attrs["HostConfig"]["PortBindings"] or {} for service in SERVICES}
+    published = {"6379/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(up.port)}]}
+    assert bindings == {"redis": published, "db": {}, "worker": {}, "beat": {}}
+
+
+def test_redis_and_the_worker_have_a_memory_limit(up):
+    """Redis and the worker have a memory limit: one that runs wild takes nothing from the others.
+
+    Redis et le worker ont une limite de mémoire : celui qui s'emballe ne prend rien aux autres.
+    """
+    limits = {service: up.container(service).attrs["HostConfig"]["Memory"] for service in SERVICES}
+    assert limits == {"redis": 512 << 20, "db": 0, "worker": 768 << 20, "beat": 0}
+
+
+def test_the_health_check_of_the_worker_sees_a_frozen_worker(up):
+    """The health check of the worker fails once the file is old, and a frozen worker does not touch it any more.
+
+    Le contrôle de santé du worker échoue dès que le fichier est ancien, et un worker figé n'y touche plus.
+    """
+    check = up.container("worker").attrs["Config"]["Healthcheck"]["Test"][1]
+    assert up.shell("worker", check)[0] == 0
+    try:
+        up.shell("worker", f"kill -STOP {MAIN} && touch -d '1 minute ago' /tmp/heartbeat")
+        assert up.shell("worker", check)[0] == 1
+    finally:
+        up.shell("worker", f"kill -CONT {MAIN}")
+    wait_until(lambda: up.shell("worker", check)[0] == 0)
+
+
+def test_docker_kill_starts_nothing_again(up):
+    """A container whose program has crashed is started again; after `docker kill` it is not.
+
+    Un conteneur dont le programme a planté est relancé ; après `docker kill`, il ne l'est pas.
+    """
+    up.crash("beat")
+    wait_until(lambda: up.container("beat").status == "running")
+    beat = up.container("beat")
+    try:
+        beat.kill()
+        wait_until(lambda: up.container("beat").status == "exited")
+        assert up.container("beat").attrs["State"]["ExitCode"] == 137
+        assert up.container("beat").attrs["RestartCount"] == beat.attrs["RestartCount"]
+    finally:
+        up("start", "beat")
+
+
+def test_an_unhealthy_container_goes_on_running(up):
+    """Docker does not start an unhealthy container again, whatever its restart policy.
+
+    Docker ne relance pas un conteneur en mauvaise santé, quelle que soit sa règle de relance.
+    """
+    redis = up.container("redis")
+    container = compose.engine().containers.run(
+        redis.image.id,
+        ["sleep", "infinity"],
+        detach=True,
+        healthcheck={"test": ["CMD-SHELL", "exit 1"], "interval": 10**9, "retries": 1},
+        restart_policy={"Name": redis.attrs["HostConfig"]["RestartPolicy"]["Name"]},
+        labels={PROJECT_LABEL: up.name},
+    )
+
+    def state():
+        container.reload()
+        return container.attrs["State"]
+
+    try:
+        began = state()["StartedAt"]
+        wait_until(lambda: state()["Health"]["FailingStreak"] >= 3, SLOW_MACHINE)
+        after = state()
+        assert (after["Health"]["Status"], after["Status"], after["StartedAt"]) == ("unhealthy", "running", began)
+        assert container.attrs["RestartCount"] == 0
+    finally:
+        container.remove(force=True)
+
+
+def test_redis_cli_needs_e_to_fail(up):
+    """Without `-e`, `redis-cli` exits with 0 although Redis answered with an error: the health check would see nothing.
+
+    Sans `-e`, `redis-cli` sort avec le code 0 alors que Redis a répondu par une erreur : le contrôle ne verrait rien.
+    """
+    assert up.container("redis").attrs["Config"]["Healthcheck"]["Test"][1].startswith("redis-cli -e ")
+    assert up.shell("redis", "redis-cli get")[0] == 0
+    assert up.shell("redis", "redis-cli -e get")[0] == 1
+
+
+def test_the_schedule_survives_a_new_container(up):
+    """A new container of beat goes on with the schedule of the one before: it knows when each task ran last.
+
+    Un nouveau conteneur de beat reprend l'agenda du précédent : il sait quand chaque tâche est passée.
+    """
+    source = "import shelve; print(shelve.open('/var/lib/celery/schedule', 'r')['entries']['count users'].last_run_at)"
+
+    def last_run():
+        code, said = up.shell("beat", f"python -c {shlex.quote(source)}")
+        return said if code == 0 else ""
+
+    before, container = wait_until(last_run), up.container("beat").id
+    up("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "beat")
+    assert up.container("beat").id != container
+    wait_until(lambda: b"beat: Starting..." in up.container("beat").logs())
+    assert wait_until(last_run) == before
+
+
+def test_an_orphan_leaves_no_zombie(up):
+    """A program that a task leaves behind goes away when it ends: docker's init takes care of it.
+
+    Un programme qu'une tâche laisse derrière elle disparaît à sa fin : l'init de Docker s'en occupe.
+    """
+    _, orphan = up.shell("worker", "sh -c 'sleep 0.1 >/dev/null & echo $!'")
+    wait_until(lambda: up.shell("worker", f"test -e /proc/{orphan}")[0] == 1)
+
+
+def test_flower_is_started_on_demand_and_asks_for_a_password(up):
+    """Flower comes only with its profile, answers on this machine alone, and asks for the password of the env file.
+
+    Flower ne vient qu'avec son profil, ne répond que sur cette machine, et demande le mot de passe du fichier
+    d'environnement.
+    """
+    assert "flower" not in up("config", "--services").split()
+    up("--profile", "flower", "up", "--detach", "--no-build", "--no-deps", "flower")
+    address = f"http://127.0.0.1:{up.flower_port}/api/workers"
+    password = {"Authorization": f"Basic {b64encode(b'admin:change-me').decode()}"}
+
+    def status(headers):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return None
+
+    try:
+        assert wait_until(lambda: status({}), SLOW_MACHINE) == 401
+        assert status(password) == 200
+        bindings = up.container("flower").attrs["HostConfig"]["PortBindings"]
+        assert [binding["HostIp"] for binding in bindings["5555/tcp"]] == ["127.0.0.1"]
+    finally:
+        compose.remove_container(f"{up.name}-flower-1")
+
+
+def test_a_worker_touches_its_file_until_it_freezes(stack):
+    """A worker that lives touches its file at each heartbeat; frozen, it does not; released, it does again.
+
+    Un worker vivant touche son fichier à chaque battement ; figé, il n'y touche plus ; relâché, il recommence.
+    """
+    files, workers = [], []
+    for name in ("frozen", "living"):
+        folder = stack.folder / name
+        folder.mkdir()
+        env = variables(stack.project) | {"TMPDIR": str(folder)}
+        workers.append(stack.worker(name=name, env=env, settings={"DATABASES": {}}, quiet=False))
+        files.append(folder / "heartbeat")
+    frozen, living = files
+
+    def touched(file):
+        os.utime(file, (0, 0))
+        return wait_until(lambda: file.stat().st_mtime > 0)
+
+    for file in files:
+        wait_until(file.exists)
+        assert touched(file)
+    workers[0].signal(signal.SIGSTOP)
+    os.utime(frozen, (0, 0))
+    try:
+        assert [touched(living) for _ in range(3)]  # three heartbeats' time
+        assert frozen.stat().st_mtime == 0
+    finally:
+        workers[0].signal(signal.SIGCONT)
+    assert touched(frozen)
+
+
+def test_a_worker_without_heartbeat_never_becomes_healthy(stack):
+    """Started with `--without-heartbeat`, a worker never touches the file: its container stays unhealthy.
+
+    Lancé avec `--without-heartbeat`, un worker ne touche jamais le fichier : son conteneur reste en mauvaise santé.
+    """
+    for name, quiet in (("silent", True), ("living", False)):
+        folder = stack.folder / name
+        folder.mkdir()
+        env = variables(stack.project) | {"TMPDIR": str(folder)}
+        stack.worker(name=name, env=env, settings={"DATABASES": {}}, quiet=quiet)
+    wait_until((stack.folder / "living" / "heartbeat").exists)
+    assert not (stack.folder / "silent" / "heartbeat").exists()
+
+
+def test_the_grace_period_outlasts_the_soft_shutdown(stack):
+    """`stop_grace_period` is longer than the soft shutdown of the settings.
+
+    `stop_grace_period` est plus long que l'arrêt progressif des réglages.
+    """
+    django = stack.django(env=variables(stack.project), settings={"DATABASES": {}})
+    soft = django("from django.conf import settings; settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT")
+    assert int(service(stack.project, "worker")["stop_grace_period"].removesuffix("s")) >= soft + 5
+
+
+def test_the_memory_limits_leave_room(project):
+    """The worker's memory limit holds its main process and as many children as it has, each at its own limit; that of
+    Redis holds the data twice, for the time of a rewrite.
+
+    La limite de mémoire du worker couvre le processus principal et tous ses enfants, chacun à sa propre limite ; celle
+    de Redis couvre deux fois les données, le temps d'une réécriture.
+    """
+    worker, redis = service(project, "worker"), service(project, "redis")
+    flags, directives = worker["command"].split(), redis["command"].split()
+    children = int(flags[flags.index("--concurrency") + 1])
+    each = int(flags[flags.index("--max-memory-per-child") + 1]) / 1024  # from KiB
+    assert megabytes(worker["mem_limit"]) >= (children + 1) * each
+    assert megabytes(redis["mem_limit"]) >= 2 * megabytes(directives[directives.index("--maxmemory") + 1])
+
+
+def variables(project):
+    """What the services have in their environment, apart from what the stack gives its own programs."""
+    pairs = (line.split("=", 1) for line in (project.root / ".env.example").read_text().split())
+    return {name: value for name, value in pairs if name.startswith("POSTGRES")} | {"POSTGRES_HOST": "db"}
+
+
+def service(project, name):
+    return yaml.safe_load((project.root / "docker-compose.yml").read_text())["services"][name]
+
+
+def megabytes(text):
+    return int(text.lower().removesuffix("b").removesuffix("m"))

@@ -1,0 +1,133 @@
+import shutil
+from importlib.metadata import requires
+
+import celery
+import pytest
+from packaging.requirements import Requirement
+
+from cookbook.stack import DjangoError
+
+
+@pytest.fixture
+def copy(project, stack, tmp_path):
+    """A copy of the project that the stack runs instead, for a test to change."""
+    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
+    return stack.cwd
+
+
+def replace(file, old, new):
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+def test_a_task_called_from_django_runs_in_the_worker(worker, django):
+    """With these files, a task called from Django runs in the worker and its result comes back.
+
+    Avec ces fichiers, une tâche appelée depuis Django s'exécute dans le worker et son résultat revient.
+    """
+    worker()
+    assert django("from core.tasks import ping; ping.delay().get(timeout=30)") == "pong"
+
+
+def test_the_first_run_prints_what_the_page_shows(worker, console):
+    """The worker lists the task, runs it on demand and gives back its result, all from the command line.
+
+    Le worker annonce la tâche, l'exécute à la demande et rend son résultat, le tout en ligne de commande.
+    """
+    worker()
+    registered, _, result = console("first-run.console")
+    assert "core.tasks.ping" in registered.output
+    assert result.output == "pong"
+
+
+def test_an_app_listed_by_its_appconfig_is_discovered(worker, copy):
+    """`autodiscover_tasks()` finds the tasks of an app that `INSTALLED_APPS` names by its AppConfig.
+
+    `autodiscover_tasks()` trouve les tâches d'une app que `INSTALLED_APPS` désigne par son AppConfig.
+    """
+    assert '"core.apps.CoreConfig"' in (copy / "core/settings/base.py").read_text()
+    assert ". core.tasks.ping" in worker().log
+
+
+def test_passing_installed_apps_loses_apps_listed_by_their_appconfig(worker, copy):
+    """`autodiscover_tasks(lambda: settings.INSTALLED_APPS)` misses every app listed by its AppConfig.
+
+    `autodiscover_tasks(lambda: settings.INSTALLED_APPS)` oublie toute app désignée par son AppConfig.
+    """
+    celery = copy / "core/celery.py"
+    replace(celery, "autodiscover_tasks()", "autodiscover_tasks(lambda: settings.INSTALLED_APPS)")
+    replace(celery, "from celery import Celery", "from celery import Celery\nfrom django.conf import settings")
+    assert "core.tasks.ping" not in worker().log
+
+
+def test_without_the_import_in_init_django_publishes_to_rabbitmq(copy, stack):
+    """Without the import in `core/__init__.py`, Django does not know the app: `.delay()` looks for RabbitMQ and fails.
+
+    Sans l'import dans `core/__init__.py`, Django ignore l'application : `.delay()` cherche un RabbitMQ et échoue.
+    """
+    (copy / "core/__init__.py").write_text("")
+    django = stack.django()
+    assert django("from core.tasks import ping; ping.app.connection().as_uri()").startswith("amqp://")
+    with pytest.raises(DjangoError) as failure:
+        django("ping.apply_async(retry=False)")
+    assert failure.value.name == "OperationalError"
+
+
+def test_the_redis_extra_brings_the_client(project):
+    """`celery[redis]` installs redis-py along; plain `celery` does not.
+
+    `celery[redis]` installe aussi redis-py ; `celery` tout court ne le fait pas.
+    """
+    listed = [Requirement(line) for line in requires("celery") or ()]
+    [client] = [each for each in listed if each.name == "kombu" and "redis" in each.extras]
+    assert client.marker
+    assert client.marker.evaluate({"extra": "redis"})
+    assert not client.marker.evaluate({"extra": ""})
+
+
+def test_the_requirement_stays_on_the_minor_version_that_was_proven(project):
+    """`~=5.2` lets pip install 5.7; the requirement shown here stays on the minor version that was run.
+
+    `~=5.2` laisse pip installer la 5.7 ; la contrainte donnée ici reste sur la version mineure éprouvée.
+    """
+    [shown] = [
+        Requirement(line)
+        for line in (project.recipes / "requirements.txt").read_text().splitlines()
+        if line.startswith("celery")
+    ]
+    assert Requirement("celery~=5.2").specifier.contains(celery.__version__)
+    assert shown.specifier.contains(celery.__version__)
+    assert not shown.specifier.contains("5.6.3")
+    assert not shown.specifier.contains("5.8.0")
+
+
+def test_an_environment_variable_wins_over_the_settings(stack):
+    """An environment variable named `CELERY_BROKER_URL` wins over the setting of that name.
+
+    Une variable d'environnement `CELERY_BROKER_URL` l'emporte sur le réglage du même nom.
+    """
+    django = stack.django(env={"CELERY_BROKER_URL": "redis://elsewhere:6379/5"})
+    assert django("from core.celery import app; app.connection().hostname") == "elsewhere"
+
+
+def test_default_app_config_chooses_nothing(copy, stack):
+    """`default_app_config` in a package's `__init__.py` is ignored, even when it names a class that does not exist.
+
+    `default_app_config` dans le `__init__.py` d'un paquet est ignoré, même s'il nomme une classe qui n'existe pas.
+    """
+    with (copy / "core/__init__.py").open("a") as file:
+        file.write('default_app_config = "core.apps.NoSuchConfig"\n')
+    replace(copy / "core/settings/base.py", "core.apps.CoreConfig", "core")
+    django = stack.django()
+    assert django("from django.apps import apps; type(apps.get_app_config('core')).__name__") == "CoreConfig"
+
+
+def test_an_empty_host_means_localhost(stack):
+    """A URL without host (`redis://:/0`) raises nothing: it means localhost, port 6379.
+
+    Une URL sans hôte (`redis://:/0`) ne lève rien : elle désigne localhost, port 6379.
+    """
+    django = stack.django(settings={"CELERY_BROKER_URL": "redis://:/0"})
+    django("from core.celery import app; broker = app.connection().info()")
+    assert django("[broker['hostname'], broker['port']]") == ["localhost", 6379]

@@ -1,0 +1,404 @@
+import json
+import os
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from situations import held
+
+from cookbook.processes import wait_until
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LOW, LOWER, LOWEST = ("celery\x06\x16" + step for step in "369")
+ROUTES = {"_kombu.binding.celery", "_kombu.binding_permanent.celery"}
+CONTROL = {"_kombu.binding.celery.pidbox", "_kombu.binding.celeryev", "_kombu.binding_deadlines"}
+HELD = {"unacked", "unacked_index"}
+SIZES = {"string": "strlen", "list": "llen", "set": "scard", "hash": "hlen", "zset": "zcard"}
+
+
+@pytest.fixture
+def django(stack):
+    """Django with a file of two lines, and one whose reading waits for the test: a named pipe."""
+    django = stack.django()
+    django(
+        "from celery import chord, group\n"
+        "from core.celery import app\n"
+        "from django.core.files.base import ContentFile\n"
+        "from core.storages import public_storage\n"
+        "from keys.depth import depth\n"
+        "from keys.tasks import count_lines, total\n"
+        "public_storage.save('a.csv', ContentFile(b'a;b\\nc;d\\n'))\n"
+    )
+    os.mkfifo(slow_file(stack))
+    return django
+
+
+def test_keys_of_the_broker_at_each_moment(worker, django, redis, record):
+    """These are all the keys of the broker's database, from the first task sent to the death of a worker.
+
+    Voici toutes les clés de la base du broker, de la première tâche envoyée à la mort d'un worker.
+    """
+    moments = {"nothing": snapshot(redis)}
+    django("sent = [count_lines.apply_async(('a.csv',), priority=step) for step in (0, 0, 3, 6, 9)]")
+    moments["sent"] = snapshot(redis)
+    first = worker(quiet=False)
+    django("[each.get(timeout=30) for each in sent]")
+    wait_until(lambda: held(redis) == 0)
+    moments["idle"] = snapshot(redis)
+    django("count_lines.apply_async(('a.csv',), countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    moments["held"] = snapshot(redis)
+    first.stop()
+    moments["stopped"] = snapshot(redis)
+    second = worker(quiet=False)
+    wait_until(lambda: held(redis) == 1)
+    second.kill_group()
+    moments["killed"] = snapshot(redis)
+    record("broker", table_of(moments, "length"))
+    assert {moment: set(keys) for moment, keys in moments.items()} == {
+        "nothing": set(),
+        "sent": ROUTES | {"celery", LOW, LOWER, LOWEST},
+        "idle": ROUTES | CONTROL,
+        "held": ROUTES | CONTROL | HELD,
+        "stopped": ROUTES | {"celery", "_kombu.binding_deadlines"},
+        "killed": ROUTES | CONTROL | HELD,
+    }
+    assert {key["ttl"] for keys in moments.values() for key in keys.values()} == {None}
+
+
+def test_keys_of_the_results_at_each_moment(worker, django, results, stack, record):
+    """These are all the keys of the results' database, for one task, then for a chord, and each of them expires.
+
+    Voici toutes les clés de la base des résultats, pour une tâche puis pour un chord, et chacune expire.
+    """
+    worker()
+    moments = {"nothing": snapshot(results)}
+    django("count_lines.delay('a.csv').get(timeout=30)")
+    moments["result"] = snapshot(results)
+    django("last = chord([count_lines.s('a.csv'), count_lines.s('slow.csv')])(total.s())")
+    with slow_file(stack).open("wb") as feed:
+        moments["chord"] = snapshot(results)
+        feed.write(b"e;f\n")
+    assert django("last.get(timeout=30)") == 3
+    moments["done"] = snapshot(results)
+    record("results", table_of(moments, "count"))
+    chord = "celery-taskset-meta-<id>"
+    assert {moment: set(keys) for moment, keys in moments.items()} == {
+        "nothing": set(),
+        "result": {"celery-task-meta-<id>"},
+        "chord": {"celery-task-meta-<id>", f"{chord}.d", f"{chord}.j", f"{chord}.s"},
+        "done": {"celery-task-meta-<id>", f"{chord}.c"},
+    }
+    assert all(key["ttl"] for keys in moments.values() for key in keys.values())
+
+
+def test_a_chord_under_way_is_three_keys(worker, django, results, stack):
+    """While a chord is under way, `.s` has its size, `.d` which tasks are done and `.j` what they returned.
+
+    Tant qu'un chord est en cours, `.s` donne sa taille, `.d` ses tâches finies et `.j` ce qu'elles ont rendu.
+    """
+    worker()
+    django("last = chord([count_lines.s('a.csv'), count_lines.s('slow.csv')])(total.s())")
+    with slow_file(stack).open("wb"):
+        done, _ = django("[each.id for each in last.parent.results]")
+        chord = f"celery-taskset-meta-{django('last.parent.id')}"
+        assert results.get(f"{chord}.s") == "2"
+        assert results.smembers(f"{chord}.d") == {f"{done}:0"}
+        [returned] = results.zrange(f"{chord}.j", 0, -1)
+        assert json.loads(returned)[1:] == [done, "SUCCESS", 2]
+
+
+def test_the_keys_can_be_listed_without_stopping_redis(worker, django, redis, console):
+    """These commands show every key, its type and its length without `KEYS`, which visits them all in one go.
+
+    Ces commandes montrent chaque clé, son type et sa longueur sans `KEYS`, qui les parcourt toutes d'un coup.
+    """
+    worker("--queues", "reports")
+    django("count_lines.apply_async(('a.csv',), queue='reports').get(timeout=30)")
+    django("count_lines.apply_async(('a.csv',), queue='reports', countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 0, 3)]")
+    steps = console("anatomy.console")
+    assert [step.output for step in steps[1:6]] == [
+        "list",
+        "(integer) 2",
+        "(integer) 1",
+        "hash",
+        "(integer) 1",
+    ]
+    assert steps[-1].output.splitlines() == ["db0:keys=10,expires=0", "db1:keys=1,expires=1"]
+    sent = redis.info("commandstats")
+    assert "cmdstat_scan" in sent
+    assert "cmdstat_keys" not in sent
+
+
+def test_an_empty_queue_has_no_key(django, redis):
+    """An empty queue is no key at all: `EXISTS celery` says 0, and so does `LLEN`.
+
+    Une file vide n'est pas une clé : `EXISTS celery` répond 0, et `LLEN` aussi.
+    """
+    django("count_lines.delay('a.csv')")
+    assert redis.exists("celery") == 1
+    assert redis.rpop("celery")  # as a worker does
+    assert redis.exists("celery") == 0
+    assert redis.llen("celery") == 0
+
+
+def test_each_queue_is_a_key_of_its_name(django, redis):
+    """A queue is a list of the same name, and its routes stand in two sets.
+
+    Une file est une liste du même nom, et ses routes tiennent dans deux ensembles.
+    """
+    django("count_lines.apply_async(('a.csv',), queue='reports')")
+    assert redis.type("reports") == "list"
+    assert {"_kombu.binding.reports", "_kombu.binding_permanent.reports"} <= set(redis.scan_iter())
+
+
+def test_a_priority_goes_to_the_list_of_the_step_below(django, redis):
+    """A priority goes to the list of the step at or below it: 4 and 5 to that of 3, and 0 to 2 to the queue itself.
+
+    Une priorité va dans la liste du palier inférieur ou égal : 4 et 5 dans celle de 3, 0 à 2 dans la file elle-même.
+    """
+    django("[count_lines.apply_async(('a.csv',), priority=priority) for priority in range(10)]")
+    assert [redis.llen(key) for key in ("celery", LOW, LOWER, LOWEST)] == [3, 3, 3, 1]
+
+
+def test_the_score_is_the_time_of_reception(worker, django, redis):
+    """The score in `unacked_index` is the time when a worker received the message, not when the task is due.
+
+    Le score dans `unacked_index` est l'heure à laquelle un worker a reçu le message, non l'échéance de la tâche.
+    """
+    worker()
+    before = time.time()
+    django("count_lines.apply_async(('a.csv',), countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    [(tag, score)] = redis.zrange("unacked_index", 0, -1, withscores=True)
+    assert before < score < time.time()
+    message, _exchange, queue = json.loads(redis.hget("unacked", tag))
+    assert (message["properties"]["delivery_tag"], queue) == (tag, "celery")
+
+
+def test_the_length_of_the_list_lies(worker, django, redis, console):
+    """`LLEN celery` says 0 while a worker holds five tasks: `depth()` counts them too.
+
+    `LLEN celery` répond 0 alors qu'un worker retient cinq tâches : `depth()` les compte aussi.
+    """
+    worker()
+    django("[count_lines.apply_async(('a.csv',), countdown=3600) for _ in range(5)]")
+    wait_until(lambda: held(redis) == 5)
+    length, depth = console("depth.console")
+    assert length.output == "(integer) 0"
+    assert depth.output == "Depth(waiting=0, held=5)"
+
+
+def test_depth_counts_every_priority(django):
+    """`depth()` counts the lists of all priorities.
+
+    `depth()` compte les listes de toutes les priorités.
+    """
+    django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 3, 6, 9)]")
+    assert django("depth().waiting") == 4
+    assert django("depth('reports').waiting") == 0
+
+
+def test_depth_follows_the_transport_options(stack):
+    """`depth()` takes the steps and the separator from the connection: it follows `broker_transport_options`.
+
+    `depth()` tient les paliers et le séparateur de la connexion : il suit `broker_transport_options`.
+    """
+    django = stack.django(settings={"CELERY_BROKER_TRANSPORT_OPTIONS": {"priority_steps": [0, 5], "sep": ":"}})
+    django("from keys.depth import depth; from keys.tasks import count_lines")
+    django("count_lines.apply_async(('a.csv',), priority=7)")
+    assert stack.redis().llen("celery:5") == 1
+    assert django("depth().waiting") == 1
+
+
+def test_what_is_held_is_not_told_apart_by_queue(worker, django, redis):
+    """`unacked` is one key for all the queues of a database: `held` counts what workers hold of any queue.
+
+    `unacked` est une seule clé pour toutes les files d'une base : `held` compte ce qui est retenu, de toute file.
+    """
+    worker("--queues", "reports")
+    django("count_lines.apply_async(('a.csv',), queue='reports', countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    assert django("depth('celery').held") == 1
+
+
+def test_a_running_task_is_in_no_key(worker, django, redis, results, stack):
+    """A running task, acknowledged early as by default, is in no key at all.
+
+    Une tâche en cours, acquittée dès le début comme par défaut, n'est dans aucune clé.
+    """
+    worker()
+    django("result = count_lines.delay('slow.csv')")
+    with slow_file(stack).open("wb"):
+        wait_until(lambda: held(redis) == 0)
+        assert not {"celery", *HELD} & set(redis.scan_iter())
+        assert results.dbsize() == 0
+        assert django("depth().waiting") == 0
+
+
+def test_the_lock_on_held_messages_lasts_an_instant(worker, redis):
+    """`unacked_mutex` is a lock: a starting worker takes it to look for messages to give back, and drops it at once;
+    should it die meanwhile, the lock expires.
+
+    `unacked_mutex` est un verrou : un worker qui démarre le prend pour chercher les messages à rendre, et le lâche
+    aussitôt ; s'il meurt entre-temps, le verrou expire.
+    """
+    with redis.monitor() as monitor:
+        worker()
+        commands = (line["command"] for line in monitor.listen())
+        lock = next(command for command in commands if command.startswith("SET unacked_mutex"))
+    assert lock.split()[3:] == ["NX", "PX", "300000"]
+    wait_until(lambda: not redis.exists("unacked_mutex"))
+
+
+def test_deleting_the_queue_leaves_priorities_and_what_is_held(worker, django, redis):
+    """`DEL celery` leaves the lists of the other priorities, and what workers hold.
+
+    `DEL celery` laisse les listes des autres priorités, et ce que les workers retiennent.
+    """
+    running = worker()
+    django("count_lines.apply_async(('a.csv',), countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    running.kill_group()
+    django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 3)]")
+    redis.delete("celery")
+    assert (redis.llen("celery"), redis.llen(LOW), held(redis)) == (0, 1, 1)
+
+
+def test_each_killed_worker_leaves_a_binding(worker, redis):
+    """A worker killed by SIGKILL leaves its binding in `_kombu.binding.celeryev`; the next one adds its own and puts
+    the deadline off.
+
+    Un worker tué par SIGKILL laisse sa liaison dans `_kombu.binding.celeryev` ; le suivant y ajoute la sienne et
+    repousse l'échéance.
+    """
+    worker(quiet=False).kill_group()
+    deadline = redis.zscore("_kombu.binding_deadlines", "celeryev")
+    worker(quiet=False)
+    assert redis.scard("_kombu.binding.celeryev") == 2
+    assert redis.zscore("_kombu.binding_deadlines", "celeryev") > deadline
+
+
+def test_bindings_left_behind_are_swept_after_their_deadline(worker, django, redis):
+    """Once its time in `_kombu.binding_deadlines` has passed, a binding table is deleted by the next worker.
+
+    Passé son heure dans `_kombu.binding_deadlines`, une table de liaisons est supprimée par le worker suivant.
+    """
+    worker(quiet=False).kill_group()
+    an_hour = redis.zscore("_kombu.binding_deadlines", "celeryev") / 1000 - time.time()
+    assert 3500 < an_hour <= 3600
+    redis.zadd("_kombu.binding_deadlines", {"celeryev": 1}, xx=True)  # its time has passed
+    worker()
+    wait_until(lambda: not redis.exists("_kombu.binding.celeryev"))
+
+
+def test_tasks_pass_without_the_bindings(worker, django, redis):
+    """The queue `celery` does without the `_kombu.binding` keys: deleted under a running worker, they stop neither its
+    tasks nor `inspect`.
+
+    La file `celery` se passe des clés `_kombu.binding` : supprimées sous un worker en marche, elles n'arrêtent ni ses
+    tâches ni `inspect`.
+    """
+    worker(quiet=False)
+    assert django("count_lines.delay('a.csv').get(timeout=30)") == 2
+    assert redis.delete(*redis.scan_iter("_kombu.*")) == 5
+    assert django("count_lines.delay('a.csv').get(timeout=30)") == 2
+    assert django("app.control.inspect().ping()") == {"worker1@cookbook": {"ok": "pong"}}
+
+
+def test_a_reply_that_nobody_reads_never_expires(worker, django, stack, redis):
+    """The answer to an `inspect` whose caller has died waits for ever, in a list `<id>.reply.celery.pidbox` that never
+    expires.
+
+    La réponse à un `inspect` dont l'appelant est mort attend sans fin, dans une liste `<id>.reply.celery.pidbox`
+    qui n'expire jamais.
+    """
+    worker("--pool", "solo")
+    wait_until(redis.pubsub_numpat)  # it listens to commands
+    django("count_lines.delay('slow.csv')")
+    caller = stack.django()
+    asked = redis.pubsub(ignore_subscribe_messages=True)
+    asked.subscribe("/0.celery.pidbox")
+    with ThreadPoolExecutor() as pool, slow_file(stack).open("wb"):  # until it closes, the worker answers nothing
+        pool.submit(caller, "from core.celery import app; app.control.inspect(timeout=60).ping()")
+        wait_until(asked.get_message)
+        caller.process.kill_group()
+    [reply] = wait_until(lambda: list(redis.scan_iter("*.reply.celery.pidbox", _type="list")))
+    assert redis.llen(reply) == 1
+    assert redis.ttl(reply) == -1
+
+
+def test_an_answered_inspect_leaves_no_reply(worker, django, stack, redis):
+    """An `inspect` that gets its answer, or gives up waiting, leaves no list behind.
+
+    Un `inspect` qui reçoit sa réponse, ou renonce à l'attendre, ne laisse aucune liste.
+    """
+    worker("--pool", "solo")
+    wait_until(redis.pubsub_numpat)
+    assert django("app.control.inspect().ping()")
+    django("count_lines.delay('slow.csv')")
+    with slow_file(stack).open("wb"):  # until it closes, the worker answers nothing
+        assert django("app.control.inspect(timeout=0.1).ping()") is None
+    wait_until(lambda: django("app.control.inspect().ping()"))
+    assert not list(redis.scan_iter("*.reply.celery.pidbox", _type="list"))
+
+
+def test_revoking_writes_the_result_before_the_task_is_due(worker, django, redis, results):
+    """Revoking a task that a worker holds writes its result, REVOKED, at once; the message stays in `unacked`.
+
+    Révoquer une tâche qu'un worker retient écrit aussitôt son résultat, REVOKED ; le message reste dans `unacked`.
+    """
+    worker()
+    django("result = count_lines.apply_async(('a.csv',), countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    django("app.control.revoke(result.id, reply=True)")
+    result = wait_until(lambda: results.get(f"celery-task-meta-{django('result.id')}"))
+    assert json.loads(result)["status"] == "REVOKED"
+    assert held(redis) == 1
+
+
+def test_a_group_is_a_key_only_once_saved(worker, django, results):
+    """A group has no key but the results of its tasks, until `save()` writes `celery-taskset-meta-<id>`, which expires.
+
+    Un groupe n'a d'autres clés que les résultats de ses tâches, tant que `save()` n'écrit pas
+    `celery-taskset-meta-<id>`, qui expire.
+    """
+    worker()
+    django("many = group(count_lines.s('a.csv') for _ in range(2))(); many.get(timeout=30)")
+    assert set(snapshot(results)) == {"celery-task-meta-<id>"}
+    django("many.save()")
+    assert snapshot(results)["celery-taskset-meta-<id>"]["ttl"]
+
+
+def slow_file(stack):
+    return stack.folder / "public" / "slow.csv"
+
+
+def snapshot(redis):
+    """The keys of the database, ids shortened: type, length, TTL (None: it never expires), and how many such keys."""
+    keys: dict[str, dict[str, Any]] = {}
+    for key in sorted(redis.scan_iter()):
+        kind, ttl, name = redis.type(key), redis.ttl(key), UUID.sub("<id>", key)
+        keys[name] = {
+            "type": kind,
+            "ttl": None if ttl == -1 else ttl,
+            "length": getattr(redis, SIZES[kind])(key),
+            "count": keys.get(name, {"count": 0})["count"] + 1,
+        }
+    return keys
+
+
+def table_of(moments, shown):
+    """One row for each key that any moment knew: what is *shown* of it at each, None where there was no such key."""
+    first_seen: dict[str, dict[str, Any]] = {}
+    for keys in moments.values():
+        first_seen = keys | first_seen
+    return [
+        {"key": key.encode("unicode_escape").decode(), "type": facts["type"], "ttl": facts["ttl"]}
+        | {moment: keys.get(key, {}).get(shown) for moment, keys in moments.items()}
+        for key, facts in sorted(first_seen.items())
+    ]

@@ -1,0 +1,418 @@
+import json
+import os
+import re
+import signal
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from situations import held
+
+from cookbook.processes import wait_until
+
+LATE = {"CELERY_TASK_ACKS_LATE": True}
+WORKER = {"SERVICE": "worker"}
+
+
+@pytest.fixture
+def django(stack):
+    """Django with a file of three bytes, and one whose reading waits for the test: a named pipe."""
+    django = stack.django()
+    django(
+        "from django.core.files.base import ContentFile\n"
+        "from core.storages import public_storage\n"
+        "from life_of_a_task.tasks import checksum\n"
+        "public_storage.save('a.pdf', ContentFile(b'abc'))\n"
+    )
+    os.mkfifo(slow_file(stack))
+    return django
+
+
+def test_a_task_is_these_commands_from_delay_to_its_result(worker, django, redis, stack, record):
+    """From `.delay()` to its result, a task is these commands, in this order.
+
+    De `.delay()` au résultat, une tâche se résume à ces commandes, dans cet ordre.
+    """
+    worker(env=WORKER)
+    warm_up(django, redis)
+    with watched(redis) as lines, ThreadPoolExecutor() as pool:
+        wait_for_poll(lines)
+        result = pool.submit(django, "result = checksum.delay('slow.pdf'); result.get(timeout=30)")
+        with slow_file(stack).open("wb") as feed:  # opens once the task reads
+            wait_until(lambda: held(redis) == 0)
+            feed.write(b"abc")
+        assert result.result(timeout=60).startswith("ba7816bf")
+    arrows = drawn(lines, redis, django("result.id"))
+    record("trace", arrows)
+    steps = [f"{arrow['source']} {arrow['text'].split()[0]}" for arrow in arrows]
+    steps.remove("django GET")  # .get() looks once while the worker works
+    assert steps == [
+        "worker BRPOP",
+        "django SUBSCRIBE",
+        "django LPUSH",
+        "redis celery",
+        "worker ZADD",
+        "worker HSET",
+        "worker ZREM",
+        "worker HDEL",
+        "worker GET",
+        "worker SETEX",
+        "worker PUBLISH",
+        "redis message",
+        "django UNSUBSCRIBE",
+    ]
+
+
+def test_with_acks_late_the_acknowledgement_comes_after_the_result(worker, django, redis, stack, record):
+    """With `acks_late`, the message leaves `unacked` only once the result is stored.
+
+    Avec `acks_late`, le message ne quitte `unacked` qu'une fois le résultat enregistré.
+    """
+    worker(env=WORKER, settings=LATE)
+    warm_up(django, redis)
+    with watched(redis) as lines, ThreadPoolExecutor() as pool:
+        wait_for_poll(lines)
+        result = pool.submit(django, "result = checksum.delay('slow.pdf'); result.get(timeout=30)")
+        with slow_file(stack).open("wb") as feed:
+            assert held(redis) == 1
+            feed.write(b"abc")
+        result.result(timeout=60)
+        wait_until(lambda: held(redis) == 0)
+    arrows = drawn(lines, redis, django("result.id"))
+    record("late", arrows)
+    steps = [arrow["text"].split()[0] for arrow in arrows if arrow["source"] == "worker"]
+    assert steps == ["BRPOP", "ZADD", "HSET", "GET", "SETEX", "PUBLISH", "ZREM", "HDEL"]
+
+
+def test_monitor_shows_the_commands_of_a_task(worker, django, redis, stack, console):
+    """`MONITOR` shows these commands on any server, as they come.
+
+    `MONITOR` montre ces commandes sur n'importe quel serveur, à mesure qu'elles arrivent.
+    """
+    worker()
+    file = stack.folder / "public" / "a.pdf"
+    file.unlink()
+    os.mkfifo(file)
+    Thread(target=feed_once_acknowledged, args=(file, redis), daemon=True).start()
+    [watch] = console("watch.console")
+    assert [line.split('"')[1] for line in watch.output.splitlines()] == [
+        "LPUSH",
+        "ZADD",
+        "HSET",
+        "ZREM",
+        "HDEL",
+        "SETEX",
+        "PUBLISH",
+    ]
+
+
+def test_each_connection_tells_whose_it_is(worker, django, console):
+    """With these settings `CLIENT LIST` says which service holds each connection, and for what.
+
+    Avec ces réglages, `CLIENT LIST` dit quel service tient chaque connexion, et pour quoi faire.
+    """
+    worker(env=WORKER)
+    django("checksum.delay('a.pdf').get(timeout=30)")
+    [clients] = console("clients.console")
+    assert clients.output.split() == [
+        "name=django-queue",
+        "name=django-results",
+        "name=worker-queue",
+        "name=worker-results",
+    ]
+
+
+def test_without_these_settings_connections_have_no_name(worker, stack, redis):
+    """Without them no connection has a name.
+
+    Sans eux, aucune connexion n'a de nom.
+    """
+    stack.settings = "core.settings"
+    worker()
+    assert stack.django()("from core.tasks import ping; ping.delay().get(timeout=30)") == "pong"
+    assert {client["name"] for client in redis.client_list()} == {""}
+
+
+def test_a_message_that_a_worker_took_is_held_not_gone(worker, django, redis, stack):
+    """Once a worker has taken it, the message is no longer in the list, but Redis still has it, in `unacked`.
+
+    Dès qu'un worker l'a pris, le message n'est plus dans la liste, mais Redis l'a toujours, dans `unacked`.
+    """
+    worker(settings=LATE)
+    tag = django("result = checksum.delay('slow.pdf'); result.id") and wait_until(lambda: redis.hkeys("unacked"))
+    with slow_file(stack).open("wb"):
+        assert redis.llen("celery") == 0
+        message, _exchange, queue = json.loads(redis.hget("unacked", *tag))
+        assert message["headers"]["id"] == django("result.id")
+        assert queue == "celery"
+        assert redis.zrange("unacked_index", 0, -1) == tag
+
+
+def test_the_worker_notes_what_it_took_in_one_transaction(worker, django, redis):
+    """The two notes, `unacked` and `unacked_index`, are written in one transaction, and erased in one.
+
+    Les deux écritures, `unacked` et `unacked_index`, se font en une transaction, et s'effacent en une.
+    """
+    worker(env=WORKER)
+    warm_up(django, redis)
+    with watched(redis) as lines:
+        django("checksum.delay('a.pdf').get(timeout=30)")
+        wait_until(lambda: held(redis) == 0)
+    done = [each for each in transactions(lines) if each != ["EVALSHA"]]  # the sweep that any worker does at times
+    assert sorted(done) == [["SETEX", "PUBLISH"], ["ZADD", "HSET"], ["ZREM", "HDEL"]]
+
+
+def test_the_result_is_a_key_that_expires(worker, django, results):
+    """The result is one key, stored and announced in one transaction, that expires after `result_expires`.
+
+    Le résultat est une clé, écrite et annoncée en une transaction, qui expire au bout de `result_expires`.
+    """
+    worker()
+    django("result = checksum.delay('a.pdf'); result.get(timeout=30)")
+    key = f"celery-task-meta-{django('result.id')}"
+    assert results.keys() == [key]
+    assert json.loads(results.get(key))["status"] == "SUCCESS"
+    day = timedelta(days=1).total_seconds()
+    assert day - 30 < results.ttl(key) <= day
+
+
+def test_get_waits_for_the_announcement_and_asks_redis_once(worker, django, redis, stack):
+    """However long the task runs, `.get()` reads the key once, then waits for the announcement.
+
+    Si longue que soit la tâche, `.get()` lit la clé une seule fois, puis attend l'annonce.
+    """
+    worker(env=WORKER)
+    with watched(redis) as lines, ThreadPoolExecutor() as pool:
+        result = pool.submit(django, "result = checksum.delay('slow.pdf'); result.get(timeout=30)")
+        with slow_file(stack).open("wb") as feed:
+            for _ in range(2):  # the worker asks for the next message each second
+                wait_for_poll(lines)
+            feed.write(b"abc")
+        result.result(timeout=60)
+    task_id = django("result.id")
+    asked = [line for line in lines if line["client"] == "django-results" and task_id in line["command"]]
+    assert [line["command"].split()[0] for line in asked] == ["SUBSCRIBE", "GET", "UNSUBSCRIBE"]
+
+
+def test_an_ignored_result_leaves_the_results_alone(worker, django, redis):
+    """With `ignore_result`, a task sends no command to the database of the results.
+
+    Avec `ignore_result`, une tâche n'envoie aucune commande à la base des résultats.
+    """
+    running = worker(env=WORKER)
+    with watched(redis) as lines:
+        django("checksum.apply_async(('a.pdf',), ignore_result=True)")
+        running.wait_for("succeeded")
+    assert "LPUSH" in {line["command"].split()[0] for line in lines}
+    assert {line["db"] for line in lines} == {0}
+
+
+def test_the_message_can_be_read_before_a_worker_takes_it(django, console):
+    """The message is JSON: what the task is in `headers`, its arguments in `body`, encoded in base64.
+
+    Le message est du JSON : l'identité de la tâche dans `headers`, ses arguments dans `body`, encodés en base64.
+    """
+    _, length, headers, properties, body = console("message.console")
+    assert length.output == "(integer) 1"
+    headers = json.loads(headers.output)
+    assert headers["task"] == "life_of_a_task.tasks.checksum"
+    assert json.loads(properties.output)["body_encoding"] == "base64"
+    args, kwargs, embed = json.loads(body.output)
+    assert (args, kwargs) == (["a.pdf"], {"algorithm": "sha1"})
+    assert set(embed) == {"callbacks", "errbacks", "chain", "chord"}
+
+
+def test_arguments_stand_twice_in_the_message(django, redis):
+    """The arguments stand twice in the message: encoded in `body`, and in clear in `argsrepr` and `kwargsrepr`.
+
+    Les arguments figurent deux fois dans le message : encodés dans `body`, en clair dans `argsrepr` et `kwargsrepr`.
+    """
+    django("checksum.delay('a.pdf', algorithm='sha1')")
+    message = json.loads(redis.lindex("celery", -1))
+    assert message["headers"]["argsrepr"] == "('a.pdf',)"
+    assert message["headers"]["kwargsrepr"] == "{'algorithm': 'sha1'}"
+    assert json.loads(b64decode(message["body"]))[0] == ["a.pdf"]
+
+
+def test_the_first_sent_is_the_first_taken(worker, django, redis, stack):
+    """Messages enter on the left and leave on the right: `LINDEX celery 0` is the newest, `-1` the next to run.
+
+    Les messages entrent à gauche et sortent à droite : `LINDEX celery 0` est le plus récent, `-1` le prochain.
+    """
+    ids = [django(f"checksum.delay('a.pdf', algorithm={name!r}).id") for name in ("md5", "sha1")]
+    assert [json.loads(redis.lindex("celery", index))["headers"]["id"] for index in (-1, 0)] == ids
+    running = worker()
+    wait_until(lambda: running.log.count("succeeded") == 2)
+    assert re.findall(r"Task \S+\[(\S+)\] received", running.log) == ids
+
+
+def test_a_worker_killed_before_the_acknowledgement_leaves_the_message_held(worker, django, redis, stack):
+    """When a worker is killed before the acknowledgement, the message stays in `unacked` and no other worker takes it.
+
+    Quand un worker est tué avant l'acquittement, le message reste dans `unacked` et aucun autre worker ne le prend.
+    """
+    running = worker(settings=LATE)
+    django("result = checksum.delay('slow.pdf')")
+    with slow_file(stack).open("wb"), watched(redis) as lines:
+        wait_for_poll(lines)  # by then it would have acknowledged early
+        running.kill_group()
+    assert (redis.llen("celery"), held(redis)) == (0, 1)
+    worker(name="worker2", settings=LATE)
+    assert django("checksum.delay('a.pdf').get(timeout=30)")
+    assert django("result.state") == "PENDING"
+    wait_until(lambda: held(redis) == 1)
+
+
+def test_after_the_visibility_timeout_a_starting_worker_runs_it(worker, django, redis, stack):
+    """Once `visibility_timeout` has passed, a worker that starts puts the message back into the queue, and runs it.
+
+    Une fois `visibility_timeout` écoulé, un worker qui démarre remet le message dans la file, et l'exécute.
+    """
+    brief = {**LATE, "CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 1}}
+    running = worker(settings=brief)
+    django("result = checksum.delay('slow.pdf')")
+    with slow_file(stack).open("wb"):
+        running.kill_group()
+    [(_, taken)] = redis.zrange("unacked_index", 0, -1, withscores=True)
+    wait_until(lambda: redis.time()[0] > taken + 2)
+    worker(name="worker2", settings=brief)
+    with slow_file(stack).open("wb") as feed:
+        feed.write(b"abc")
+    assert django("result.get(timeout=30)").startswith("ba7816bf")
+
+
+def test_a_worker_killed_after_an_early_acknowledgement_leaves_nothing(worker, django, redis, stack):
+    """When it is killed after an early acknowledgement, nothing of the task is left in Redis: it stays PENDING.
+
+    S'il est tué après un acquittement précoce, rien ne reste de la tâche dans Redis : elle demeure PENDING.
+    """
+    running = worker()
+    django("result = checksum.delay('slow.pdf')")
+    with slow_file(stack).open("wb"):
+        wait_until(lambda: held(redis) == 0)
+        running.kill_group()
+    assert redis.llen("celery") == 0
+    assert stack.redis(1).dbsize() == 0
+    assert django("result.state") == "PENDING"
+
+
+def test_a_message_can_be_lost_between_the_list_and_the_note(worker, django, redis):
+    """Between `BRPOP` and `ZADD` the message is only on its way to the worker: killed at that moment, it loses it,
+    even with `acks_late`.
+
+    Entre `BRPOP` et `ZADD`, le message n'est qu'en route vers le worker : tué à cet instant, il le perd,
+    même avec `acks_late`.
+    """
+    frozen = worker(env=WORKER, settings=LATE)
+    warm_up(django, redis)
+    with watched(redis) as lines:
+        wait_for_poll(lines)
+        frozen.signal(signal.SIGSTOP)  # the connection stays open, as for a process that gets no processor time
+        django("result = checksum.delay('a.pdf')")
+    assert (redis.llen("celery"), held(redis)) == (0, 0)
+    frozen.kill_group()
+    worker(name="worker2", settings=LATE)
+    assert django("checksum.delay('a.pdf').get(timeout=30)")
+    assert django("result.state") == "PENDING"
+
+
+def test_pending_only_means_that_there_is_no_key(django, results):
+    """`PENDING` is not stored: it is what Celery answers when the key does not exist, even for an id never sent.
+
+    `PENDING` n'est pas écrit : c'est la réponse de Celery quand la clé n'existe pas, même pour un id jamais émis.
+    """
+    assert django("checksum.AsyncResult('never-sent').state") == "PENDING"
+    django("result = checksum.delay('a.pdf')")
+    assert django("result.state") == "PENDING"
+    assert results.dbsize() == 0
+
+
+def warm_up(django, redis):
+    """Send a first task, so that every connection that tasks need is open."""
+    django("checksum.delay('a.pdf').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
+
+
+def slow_file(stack):
+    return stack.folder / "public" / "slow.pdf"
+
+
+def feed_once_acknowledged(file, redis):
+    with file.open("wb") as feed:
+        wait_until(lambda: held(redis) == 0)
+        feed.write(b"abc")
+
+
+@contextmanager
+def watched(redis):
+    """The lines of MONITOR, a list that grows; at the end each knows its `client`, the name of its connection."""
+    lines = []
+
+    def read(monitor):
+        for line in monitor.listen():
+            if line["command"] == "ECHO end-of-trace":
+                return
+            lines.append(line)
+
+    with redis.monitor() as monitor:
+        reader = Thread(target=read, args=(monitor,), daemon=True)
+        reader.start()
+        yield lines
+        names = {client["addr"]: client["name"] for client in redis.client_list()}
+        redis.echo("end-of-trace")
+        reader.join(10)
+    for line in lines:
+        line["client"] = names.get(f"{line['client_address']}:{line['client_port']}", "")
+    lines[:] = [line for line in lines if line["client"]]
+
+
+def wait_for_poll(lines):
+    """Wait until a worker asks for a message."""
+    seen = len(lines)
+    wait_until(lambda: any(line["command"].startswith("BRPOP") for line in lines[seen:]), every=0.01)
+
+
+def transactions(lines):
+    """The names of the commands of each transaction, for each connection that made one."""
+    done: list[list[str]] = []
+    open_: dict[str, list[str]] = {}
+    for line in lines:
+        name, connection = line["command"].split()[0], line["client_port"]
+        if name == "MULTI":
+            open_[connection] = []
+        elif name == "EXEC":
+            done.append(open_.pop(connection))
+        elif connection in open_:
+            open_[connection].append(name)
+    return done
+
+
+def drawn(lines, redis, task_id):
+    """The messages between Django, Redis and the worker that concern one task, for a sequence diagram."""
+    [sent] = [line for line in lines if line["command"].startswith("LPUSH") and task_id in line["command"]]
+    [noted] = [line for line in lines if line["command"].startswith("ZADD unacked_index")]
+    tag = noted["command"].split()[-1]
+    asked = [line for line in lines if line["command"].startswith("BRPOP") and line["time"] < sent["time"]][-1]
+    arrows = []
+    for line in lines[lines.index(asked) :]:
+        command = line["command"]
+        if line is not asked and task_id not in command and tag not in command:
+            continue
+        actor = line["client"].partition("-")[0]
+        arrow = {"at": float(line["time"]) - float(asked["time"]), "source": actor, "target": "redis"}
+        arrows.append({**arrow, "text": shortened(command, task_id, tag)})
+        if line is sent:  # Redis serves the waiting worker at once
+            arrows.append({**arrow, "source": "redis", "target": "worker", "text": "celery {…}"})
+        if command.startswith("PUBLISH"):
+            text = f"message {shortened(command, task_id, tag).partition(' ')[2]}"
+            arrows.append({**arrow, "source": "redis", "target": "django", "text": text})
+    return arrows
+
+
+def shortened(command, task_id, tag):
+    command = re.sub(r"[\[{]+\".*", "{…}", command).replace(task_id, "<id>").replace(tag, "<tag>")
+    command = re.sub(r"^(SETEX .*) {…}", r"\1", command)
+    return re.sub(r"\d{10}\.\d+", "<time>", re.sub(r"^BRPOP celery .*", "BRPOP celery …", command))

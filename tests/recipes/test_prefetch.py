@@ -1,0 +1,312 @@
+import shlex
+import time
+from operator import itemgetter
+from threading import Event, Thread
+
+import pytest
+import yaml
+from situations import FAST, LATE, SLOW_MACHINE, held, reader, slow_file
+
+from cookbook.processes import wait_until
+
+PREFETCH = {"CELERY_WORKER_DISABLE_PREFETCH": False}  # Celery's default
+ONE = PREFETCH | {"CELERY_WORKER_PREFETCH_MULTIPLIER": 1}
+COMPARED = {"four": PREFETCH, "one": ONE, "late": ONE | LATE, "disabled": {}}
+LABELS = {
+    "four": "multiplier 4",
+    "one": "multiplier 1",
+    "late": "multiplier 1, acks_late",
+    "disabled": "disable_prefetch",
+}
+WORKERS = ("worker1", "worker2")
+SHORT = [str(number) for number in range(1, 9)]
+DISK = 0.4  # seconds that it takes to read the file of a short task
+SALES = "amount\n12.50\n7.50\n"
+HOUR = 3600
+
+
+@pytest.fixture
+def django(stack):
+    """Django with the tasks at hand, and small.csv in the storage."""
+    public = stack.folder / "public"
+    public.mkdir()
+    (public / "small.csv").write_text(SALES)
+    django = stack.django()
+    django(
+        "from core.celery import app\n"
+        "from core.tasks import ping\n"
+        "from prefetch.tasks import delete_export, total\n"
+        "def ask(what, *names):\n"
+        "    inspect = app.control.inspect([f'{name}@cookbook' for name in names], timeout=30)\n"
+        "    return getattr(inspect, what)()\n"
+    )
+    return django
+
+
+@pytest.mark.timeout(2 * SLOW_MACHINE)
+def test_short_tasks_behind_a_long_one(stack, django, redis, record):
+    """Two workers of one process are busy, one with A, the other with B, when eight short tasks come; then B ends. At
+    Celery's defaults, four of the eight wait for A beside an idle worker; with a multiplier of 1, one does; with late
+    acknowledgement besides, or without prefetch, none.
+
+    Deux workers d'un processus sont occupés, l'un par A, l'autre par B, quand arrivent huit tâches brèves ; puis B
+    finit. Avec les valeurs par défaut, quatre des huit attendent A à côté d'un worker inoccupé ; avec un multiplicateur
+    de 1, une seule ; avec en plus l'acquittement tardif, ou sans prefetch, aucune.
+    """
+    workers = {
+        (queue, name): stack.worker(
+            "--queues", f"{queue},{queue}-{name}", name=f"{queue}-{name}", settings=settings, wait=False
+        )
+        for queue, settings in COMPARED.items()
+        for name in WORKERS
+    }
+    for worker in workers.values():
+        worker.wait_for(" ready.", SLOW_MACHINE)
+    ids: dict[str, str] = {}
+    times: dict[str, list[float]] = {}
+    ends = {"A": Event(), "B": Event()}
+
+    def send(queue, task, to):
+        path = f"{queue}/{task}.csv"
+        pipe = slow_file(stack, path)
+        Thread(target=deliver, args=(pipe, times.setdefault(path, []), ends.get(task)), daemon=True).start()
+        ids[path] = django(f"total.apply_async(({path!r},), queue={to!r}).id")
+
+    def of_each(count):
+        return [count(queue) for queue in COMPARED]
+
+    def ran(queue, name):
+        log = workers[queue, name].log
+        return [path for path, each in ids.items() if f"{each}] succeeded" in log]
+
+    for queue in COMPARED:
+        send(queue, "A", f"{queue}-worker1")
+        send(queue, "B", f"{queue}-worker2")
+    wait_until(lambda: all(times.values()), SLOW_MACHINE)
+    for queue in COMPARED:
+        for task in SHORT:
+            send(queue, task, queue)
+    wait_until(lambda: of_each(redis.llen) == [0, 6, 8, 8], SLOW_MACHINE)
+    wait_until(lambda: of_each(lambda queue: held_of(redis, queue)) == [8, 2, 2, 0], SLOW_MACHINE)
+    names = [f"{queue}-{name}" for queue, name in workers]
+    stats, reserved = django(f"ask('stats', *{names})"), django(f"ask('reserved', *{names})")
+    rows = [
+        {
+            "setting": LABELS[queue],
+            "prefetch_count": stats[f"{queue}-worker1@cookbook"]["prefetch_count"],
+            "reserved": sum(len(reserved[f"{queue}-{name}@cookbook"]) for name in WORKERS),
+            "unacked": held_of(redis, queue),
+            "queue": redis.llen(queue),
+        }
+        for queue in COMPARED
+    ]
+
+    ends["B"].set()
+    wait_until(lambda: of_each(lambda queue: len(ran(queue, "worker2"))) == [1 + 4, 1 + 7, 1 + 8, 1 + 8], SLOW_MACHINE)
+    ends["A"].set()
+    wait_until(lambda: of_each(lambda queue: len(ran(queue, "worker1"))) == [1 + 4, 1 + 1, 1, 1], SLOW_MACHINE)
+
+    for queue, row in zip(COMPARED, rows, strict=True):
+        first, a_ended = times[f"{queue}/A.csv"]
+        bars = [
+            {"lane": name, "start": start - first, "end": end - first, "text": path.split("/")[1].removesuffix(".csv")}
+            for name in WORKERS
+            for path in ran(queue, name)
+            for start, end in [times[path]]
+        ]
+        record(queue, sorted(bars, key=itemgetter("start")))
+        row["waited"] = sum(start >= a_ended for start, _ in (times[f"{queue}/{task}.csv"] for task in SHORT))
+    record("held", rows)
+    assert [tuple(row.values()) for row in rows] == [
+        ("multiplier 4", 4, 8, 8, 0, 4),
+        ("multiplier 1", 1, 2, 2, 6, 1),
+        ("multiplier 1, acks_late", 1, 0, 2, 8, 0),
+        ("disable_prefetch", 4, 0, 0, 8, 0),
+    ]
+
+
+def test_four_messages_for_each_process_and_zero_for_no_limit(stack, django, redis):
+    """Of fifty messages, a busy worker of two processes holds eight, four for each; with a multiplier of 0, it holds
+    them all.
+
+    Sur cinquante messages, un worker occupé de deux processus en détient huit, quatre pour chacun ; avec un
+    multiplicateur de 0, il les prend tous.
+    """
+    stack.worker("--queues", "eight", "--concurrency", "2", name="eight", settings=PREFETCH, wait=False)
+    unlimited = PREFETCH | {"CELERY_WORKER_PREFETCH_MULTIPLIER": 0}
+    stack.worker("--queues", "all", name="all", settings=unlimited, wait=False)
+    for queue, processes in (("eight", 2), ("all", 1)):
+        slow_file(stack, f"{queue}.csv")
+        django(f"for _ in range({processes}): total.apply_async(('{queue}.csv',), queue={queue!r})")
+    wait_until(lambda: redis.exists("eight", "all", "unacked") == 0, SLOW_MACHINE)  # all three run
+    for queue in ("eight", "all"):
+        django(f"for _ in range(50): total.apply_async(('small.csv',), queue={queue!r})")
+    wait_until(lambda: (redis.llen("eight"), redis.llen("all")) == (42, 0), SLOW_MACHINE)
+    stats = django("ask('stats', 'eight', 'all')")
+    assert [stats[f"{name}@cookbook"]["prefetch_count"] for name in ("eight", "all")] == [8, 0]
+    assert [held_of(redis, queue) for queue in ("eight", "all")] == [8, 50]
+
+
+def test_emptying_the_queue_leaves_what_a_worker_holds(worker, stack, django, redis, console):
+    """What a worker holds, it tells, and Redis keeps it in `unacked`; emptying the queue leaves it there, and the
+    worker runs it.
+
+    Ce qu'un worker détient, il le dit, et Redis le garde dans `unacked` ; vider la file n'y touche pas, et le worker
+    l'exécute.
+    """
+    worker(settings=PREFETCH)
+    slow = slow_file(stack, "slow.csv")
+    django("sent = [total.delay('slow.csv')] + [total.delay('small.csv') for _ in range(6)]")
+    with reader(slow) as feed:
+        wait_until(lambda: (redis.llen("celery"), held(redis)) == (2, 4))
+        reserved, *_ = console("held.console")
+        assert reserved.output.count("small.csv") == 4
+        assert [step.output for step in console("purge.console")][1:] == ["(integer) 0", "(integer) 4"]
+        feed.write(SALES.encode())
+    assert django("[each.get(timeout=30) for each in sent[:5]]") == ["20.00"] * 5
+    assert django("[each.state for each in sent[5:]]") == ["PENDING", "PENDING"]
+    assert held(redis) == 0
+
+
+def test_what_waits_behind_a_long_task_runs_twice(worker, stack, django, redis):
+    """A message that waits behind a long task for longer than the visibility timeout is delivered to another worker
+    too, and its task runs twice.
+
+    Un message qui attend derrière une tâche longue plus longtemps que le délai de visibilité est livré aussi à un autre
+    worker, et sa tâche s'exécute deux fois.
+    """
+    first = worker(settings=ONE)  # it holds one, and has no room for the same message again
+    slow = slow_file(stack, "slow.csv")
+    django("total.delay('slow.csv'); short = total.delay('small.csv')")
+    with reader(slow) as feed:
+        wait_until(lambda: held(redis) == 1)
+        second = worker(name="worker2", settings=PREFETCH | FAST)
+        done = f"{django('short.id')}] succeeded"
+        second.wait_for(done, SLOW_MACHINE)
+        assert done not in first.log
+        feed.write(SALES.encode())
+    first.wait_for(done)
+
+
+def test_delayed_tasks_widen_the_window_without_bound(stack, django, redis, record):
+    """A worker takes every delayed task that it finds, also without prefetch. A limit bounds them, and nothing passes
+    it: behind it an ordinary task waits, and so does a delayed one that is due sooner.
+
+    Un worker prend toutes les tâches différées qu'il trouve, même sans prefetch. Une limite les borne, et rien ne la
+    passe : derrière elle, une tâche ordinaire attend, et une tâche différée à plus brève échéance aussi.
+    """
+    settings = {"none": PREFETCH, "disabled": {}, "limit": PREFETCH | {"CELERY_WORKER_ETA_TASK_LIMIT": 20}}
+    for queue, each in settings.items():
+        stack.worker("--queues", queue, name=queue, settings=each, wait=False)
+        django(f"for _ in range(100): delete_export.apply_async(('{queue}/x',), queue={queue!r}, countdown={HOUR})")
+    wait_until(lambda: [held_of(redis, queue) for queue in settings] == [100, 100, 20], SLOW_MACHINE)
+    django(
+        "sooner, plain = {}, {}\n"
+        f"for queue in {[*settings]}:\n"
+        "    sooner[queue] = delete_export.apply_async(('small.csv',), queue=queue, countdown=1)\n"
+        "    plain[queue] = ping.apply_async(queue=queue)\n"
+        "for queue in 'none', 'disabled':\n"
+        "    sooner[queue].get(timeout=30), plain[queue].get(timeout=30)\n"
+    )
+    stats = django(f"ask('stats', *{[*settings]})")
+    rows = [
+        {
+            "setting": label,
+            "prefetch_count": stats[f"{queue}@cookbook"]["prefetch_count"],
+            "held": held_of(redis, queue),
+            "queue": redis.llen(queue),
+            "sooner": django(f"sooner[{queue!r}].state"),
+            "plain": django(f"plain[{queue!r}].state"),
+        }
+        for queue, label in zip(settings, ("default", "disable_prefetch", "eta_task_limit 20"), strict=True)
+    ]
+    record("delayed", rows)
+    assert [tuple(row.values()) for row in rows] == [
+        ("default", 104, 100, 0, "SUCCESS", "SUCCESS"),
+        ("disable_prefetch", 104, 100, 0, "SUCCESS", "SUCCESS"),
+        ("eta_task_limit 20", 20, 20, 82, "PENDING", "PENDING"),
+    ]
+
+
+def test_past_the_limit_the_window_shrinks_for_good(worker, stack, django, redis):
+    """Once more delayed tasks than the limit have run, the worker's window is down to 1 and stays there: with late
+    acknowledgement, two processes run one task at a time.
+
+    Une fois exécutées plus de tâches différées que la limite, la fenêtre du worker est tombée à 1 et y reste : avec
+    l'acquittement tardif, deux processus n'exécutent plus qu'une tâche à la fois.
+    """
+    worker("--concurrency", "2", settings=PREFETCH | LATE | {"CELERY_WORKER_ETA_TASK_LIMIT": 10})
+    assert django("ask('stats', 'worker1')['worker1@cookbook']['prefetch_count']") == 8
+    django("for each in [ping.apply_async(countdown=1) for _ in range(20)]: each.get(timeout=30)")
+    assert django("ask('stats', 'worker1')['worker1@cookbook']['prefetch_count']") == 1
+    slow = [slow_file(stack, "a.csv"), slow_file(stack, "b.csv")]
+    django("total.delay('a.csv'); total.delay('b.csv')")
+    with reader(slow[0]) as feed:
+        assert len(django("ask('active', 'worker1')['worker1@cookbook']")) == 1
+        assert (redis.llen("celery"), held(redis)) == (1, 1)
+        feed.write(SALES.encode())
+    reader(slow[1]).close()
+
+
+def test_a_delayed_task_waits_for_the_worker_that_took_it(worker, stack, django):
+    """A delayed task belongs to the worker that took it: due while that one is busy, it waits, even beside an idle
+    worker.
+
+    Une tâche différée est au worker qui l'a prise : échue pendant qu'il est occupé, elle attend, même à côté d'un
+    worker inoccupé.
+    """
+    worker(settings=PREFETCH)
+    slow = slow_file(stack, "slow.csv")
+    django("total.delay('slow.csv'); late = ping.apply_async(countdown=1)")
+    with reader(slow) as feed:
+        wait_until(lambda: django("ask('reserved', 'worker1')['worker1@cookbook']"))  # it is due: out of `scheduled`
+        worker("--queues", "celery,other", name="idle", settings=PREFETCH)
+        assert django("ping.apply_async(queue='other').get(timeout=30)") == "pong"
+        assert django("late.state") == "PENDING"
+        feed.write(SALES.encode())
+    assert django("late.get(timeout=30)") == "pong"
+
+
+def test_on_a_queue_of_their_own_delayed_tasks_are_done_when_due(stack, django):
+    """With a queue and a worker of their own, delayed tasks are held there alone, and done when due, however busy the
+    other worker is.
+
+    Avec une file et un worker à elles, les tâches différées ne sont détenues que là, et sont faites à l'heure, si
+    occupé que soit l'autre worker.
+    """
+    for name, flags in commands(stack).items():
+        stack.worker(*flags, "--concurrency", "1", name=name, wait=False)
+    slow = slow_file(stack, "slow.csv")
+    django(f"for _ in range(30): delete_export.apply_async(('export.csv',), countdown={HOUR})")
+    assert django("total.delay('small.csv').get(timeout=30)") == "20.00"
+    django("total.delay('slow.csv')")
+    with reader(slow):
+        django("delete_export.apply_async(('small.csv',), countdown=1).get(timeout=30)")
+        assert not (stack.folder / "public/small.csv").exists()
+    assert {name: len(tasks) for name, tasks in django("ask('scheduled', 'worker', 'later')").items()} == {
+        "worker@cookbook": 0,
+        "later@cookbook": 30,
+    }
+
+
+def deliver(pipe, times, end):
+    """Be a slow disk: let *pipe* be read once, for DISK seconds or until *end* is set; *times* gets start and end."""
+    with pipe.open("w") as feed:  # opens once a task reads
+        times.append(time.time())
+        if end:
+            end.wait()
+        else:
+            Event().wait(DISK)
+        feed.write(SALES)
+        times.append(time.time())
+
+
+def held_of(redis, queue):
+    """How many of the messages of *queue*, or of queues whose names begin with it, workers hold."""
+    return sum(f'"routing_key": "{queue}' in message for message in redis.hvals("unacked"))
+
+
+def commands(stack):
+    """The flags of each worker of the recipe's docker-compose.yml."""
+    services = yaml.safe_load((stack.project.recipes / "prefetch/docker-compose.yml").read_text())["services"]
+    return {name: shlex.split(service["command"])[4:] for name, service in services.items()}

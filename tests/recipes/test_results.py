@@ -1,0 +1,373 @@
+import json
+import re
+from datetime import datetime
+from functools import partial
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from situations import LATE, SLOW_MACHINE, held, reader, slow_file
+
+from cookbook.processes import wait_until
+from cookbook.stack import ABSENT, DjangoError
+
+KEY = "celery-task-meta-"
+HOUR, DAY, WEEK = 60 * 60, 24 * 60 * 60, 7 * 24 * 60 * 60
+# What sets the time to live of a result, and the seconds that a success and a failure then stay: -1 is for ever.
+LIFETIMES: list[tuple[dict[str, object], int, int]] = [
+    ({}, DAY, DAY),
+    ({"CELERY_RESULT_EXPIRES": HOUR, "CELERY_RESULT_FAILURE_EXPIRES": WEEK}, HOUR, WEEK),
+    ({"CELERY_RESULT_EXPIRES": 30}, 30, 30),
+    ({"CELERY_RESULT_EXPIRES": 0}, -1, -1),
+    ({"CELERY_RESULT_EXPIRES": None}, -1, -1),
+    ({"CELERY_TASK_RESULT_EXPIRES": 60}, 60, 60),
+    ({"CELERY_RESULT_EXPIRES": 30, "CELERY_TASK_RESULT_EXPIRES": 60}, 30, 30),
+]
+RECIPE = ("CELERY_RESULT_EXPIRES", "CELERY_RESULT_FAILURE_EXPIRES", "CELERY_RESULT_CHORD_EXPIRES")
+PLAIN: dict[str, object] = dict.fromkeys(RECIPE, ABSENT)
+LONG = 10_000  # characters
+
+
+@pytest.fixture
+def django(stack):
+    """Django with a file of two lines and five words."""
+    return site(stack)
+
+
+def test_how_long_a_result_is_kept(stack, django, results, record):
+    """This is how long the worker's settings keep a success and a failure, in seconds; -1 is for ever.
+
+    Voici combien de temps les réglages du worker gardent un succès et un échec, en secondes ; -1, c'est pour toujours.
+    """
+    workers = [
+        stack.worker(
+            "--queues", str(number), "--pool", "solo", name=f"w{number}", settings=PLAIN | settings, wait=False
+        )
+        for number, (settings, *_) in enumerate(LIFETIMES)
+    ]
+    for worker in workers:
+        worker.wait_for(" ready.", SLOW_MACHINE)
+    with results.monitor() as monitor:
+        sent = django(
+            "[[count.apply_async((path,), queue=str(number)).id for path in ('a.txt', 'absent.txt')]"
+            f" for number in range({len(LIFETIMES)})]"
+        )
+        stored = lifetimes(monitor, 2 * len(LIFETIMES))
+    rows = []
+    for (settings, *_), (success, failure) in zip(LIFETIMES, sent, strict=True):
+        for task_id in (success, failure):
+            left = results.ttl(KEY + task_id)
+            assert left == -1 if stored[task_id] == -1 else stored[task_id] >= left
+        line = ", ".join(f"{name} = {value}" for name, value in settings.items())
+        rows.append({"settings": line or None, "success": stored[success], "failure": stored[failure]})
+    record("lifetimes", rows)
+    assert [(row["success"], row["failure"]) for row in rows] == [tuple(kept) for _, *kept in LIFETIMES]
+
+
+def test_a_result_read_too_late_is_waited_for(worker, stack, django, results):
+    """Once the result has expired, `.get()` waits for an announcement that will not come again: with a `timeout` it
+    raises TimeoutError, and without one, as in `celery result`, it goes on waiting.
+
+    Une fois le résultat expiré, `.get()` attend une annonce qui ne reviendra pas : avec un `timeout`, il lève
+    TimeoutError ; sans lui, comme dans `celery result`, il attend toujours.
+    """
+    quick = worker(settings={"CELERY_RESULT_EXPIRES": 1})
+    task_id = django("count.delay('a.txt').id")
+    quick.wait_for(f"{task_id}] succeeded")
+    wait_until(lambda: not results.exists(KEY + task_id))
+    command = stack.start(["celery", "-A", "core", "result", task_id])
+    wait_until(lambda: subscribers(results, task_id))
+    with pytest.raises(DjangoError) as late:
+        django(f"AsyncResult('{task_id}').get(timeout=2)")
+    assert late.value.name == "TimeoutError"
+    assert command.popen.poll() is None
+    assert subscribers(results, task_id)
+
+
+def test_a_result_by_hand(worker, django, results, console):
+    """These commands run a task, print its result, show what Redis stores of it, and when it expires; reading it does
+    not put that off.
+
+    Ces commandes lancent une tâche, impriment son résultat, montrent ce que Redis en garde et quand il expire ; le lire
+    ne repousse pas cette échéance.
+    """
+    worker()
+    _, value, raw, pretty, *_ = console("by-hand.console")
+    assert value.output == "{'lines': 2, 'words': 5}"
+    meta = json.loads(pretty.output)
+    assert json.loads(json.loads(raw.output)) == meta  # redis-cli quotes as JSON does
+    assert [*meta] == ["status", "result", "traceback", "children", "date_done", "task_id"]
+    done = datetime.fromisoformat(meta["date_done"])
+    assert done.utcoffset() == done.astimezone(ZoneInfo("Europe/Paris")).utcoffset()
+    [key] = results.keys()
+    assert key == KEY + meta["task_id"]
+    end = results.pexpiretime(key)
+    assert django(f"AsyncResult('{meta['task_id']}').get(timeout=30)") == {"lines": 2, "words": 5}
+    assert results.pexpiretime(key) == end
+
+
+def test_a_failure_stays_to_be_read(worker, django, results):
+    """If the task has failed, `take()` raises its error, and the failure stays in Redis: `result` has the class and the
+    arguments of the error, `traceback` its text. With `result_extended`, it also has the name and the arguments of the
+    task.
+
+    Si la tâche a échoué, `take()` lève son erreur, et l'échec reste dans Redis : `result` donne la classe et les
+    arguments de l'erreur, `traceback` son texte. Avec `result_extended`, il a aussi le nom et les arguments de la
+    tâche.
+    """
+    worker(settings={"CELERY_RESULT_EXTENDED": True})
+    task_id = django("count.delay('absent.txt').id")
+    with pytest.raises(DjangoError) as failure:
+        django(f"take('{task_id}', seconds=30)")
+    assert failure.value.name == "FileNotFoundError"
+    meta = json.loads(results.get(KEY + task_id))
+    assert meta["status"] == "FAILURE"
+    assert meta["result"]["exc_type"] == "FileNotFoundError"
+    assert meta["result"]["exc_message"][1] == "No such file or directory"
+    assert meta["traceback"].splitlines()[-1].startswith("FileNotFoundError")
+    assert (meta["name"], meta["args"]) == ("results.tasks.count", ["absent.txt"])
+
+
+def test_an_ignored_result_leaves_no_key_and_its_failure_does(worker, django, results):
+    """With `ignore_result=True`, a success leaves no key; `store_errors_even_if_ignored=True` keeps the failures, which
+    would leave none either.
+
+    Avec `ignore_result=True`, un succès ne laisse aucune clé ; `store_errors_even_if_ignored=True` garde les échecs,
+    qui n'en laisseraient pas non plus.
+    """
+    ran = worker()
+    success, failure = django("[delete.delay(path).id for path in ('a.txt', '')]")
+    ignored = django("count.apply_async(('absent.txt',), ignore_result=True).id")
+    ran.wait_for(f"{success}] succeeded")
+    ran.wait_for(f"{ignored}] raised")
+    assert results.keys() == [KEY + failure]
+    assert django(f"AsyncResult('{failure}').state") == "FAILURE"
+
+
+def test_each_call_can_ask_for_its_result_or_not(worker, django, results):
+    """`ignore_result`, given when sending, wins over the task's own. Of an ignored result, `.get()` gives None at once;
+    read by its id, it stays PENDING although the task has succeeded, and `.get()` waits for nothing.
+
+    `ignore_result`, donné à l'envoi, l'emporte sur celui de la tâche. D'un résultat ignoré, `.get()` rend None
+    aussitôt ; relu par son id, il reste PENDING alors que la tâche a réussi, et `.get()` attend pour rien.
+    """
+    ran = worker()
+    kept = django("delete.apply_async(('b.txt',), ignore_result=False).id")
+    ignored = django("result = count.apply_async(('a.txt',), ignore_result=True); result.id")
+    ran.wait_for(f"{ignored}] succeeded")
+    assert results.keys() == [KEY + kept]
+    assert django("result.get(timeout=30)") is None
+    assert django(f"AsyncResult('{ignored}').state") == "PENDING"
+    with pytest.raises(DjangoError) as waited:
+        django(f"take('{ignored}', seconds=0.5)")
+    assert waited.value.name == "TimeoutError"
+
+
+def test_take_reads_once_within_the_time_given(worker, django, results, stack):
+    """`take()` waits no longer than it is told, then raises Celery's TimeoutError, which is not Python's. The task goes
+    on; a second call gives its value and deletes the key.
+
+    `take()` n'attend pas plus qu'on ne le lui dit, puis lève le TimeoutError de Celery, qui n'est pas celui de Python.
+    La tâche continue ; un second appel rend sa valeur et supprime la clé.
+    """
+    worker()
+    file = slow_file(stack, "slow.txt")
+    task_id = django("count.delay('slow.txt').id")
+    with reader(file) as feed:
+        with pytest.raises(DjangoError) as early:
+            django(f"take('{task_id}', seconds=0.5)")
+        assert early.value.name == "TimeoutError"
+        django("from celery import exceptions; assert not issubclass(exceptions.TimeoutError, TimeoutError)")
+        feed.write(b"one two\n")
+    assert django(f"take('{task_id}', seconds=30)") == {"lines": 1, "words": 2}
+    assert not results.exists(KEY + task_id)
+
+
+def test_what_results_weigh(worker, stack, results, record):
+    """This is what one result takes in Redis, by what the task returned.
+
+    Voici la place d'un résultat dans Redis, selon ce que la tâche a rendu.
+    """
+    (stack.folder / "texts.py").write_text(
+        f"from celery import shared_task\n\n\n@shared_task(name='texts.text')\ndef text():\n    return 'x' * {LONG}\n"
+    )
+    settings = {"CELERY_IMPORTS": ["texts"]}
+    worker(settings=settings)
+    django = site(stack, settings)
+    kinds = {
+        "None": "delete.apply_async(('b.txt',), ignore_result=False)",
+        "{'lines': 2, 'words': 5}": "count.delay('a.txt')",
+        f"'x' * {LONG}": "app.send_task('texts.text')",
+        "FileNotFoundError": "count.delay('absent.txt')",
+    }
+    rows = []
+    for returned, source in kinds.items():
+        key = KEY + django(f"{source}.id")
+        wait_until(partial(results.exists, key))
+        rows.append({"returned": returned, "value": results.strlen(key), "memory": results.memory_usage(key)})
+    record("weights", rows)
+    nothing, numbers, text, failure = (row["memory"] for row in rows)
+    assert nothing <= numbers < failure < text
+    assert all(row["memory"] > row["value"] for row in rows)
+    assert text > LONG
+
+
+def test_a_thousand_results(worker, django, redis, results, record):
+    """A thousand results make a thousand keys, and a memory that grows by as much with each; a thousand ignored ones
+    make none.
+
+    Mille résultats font mille clés, et une mémoire qui croît d'autant à chacun ; mille résultats ignorés n'en font
+    aucune.
+    """
+    # Acknowledged late: once nothing is held, every task has ended.
+    worker("--pool", "solo", "--loglevel", "WARNING", settings=LATE, wait=False)
+    rows = [{"tasks": number} for number in range(0, 1001, 250)]
+    for kind in ("ignored", "kept"):
+        django(f"count.apply_async(('a.txt',), queue='{kind}', ignore_result={kind == 'ignored'})")
+        message = json.loads(redis.lindex(kind, 0))
+        for row in rows:
+            if row["tasks"]:
+                redis.lpush("celery", *(json.dumps(copy_of(message)) for _ in range(250)))
+                wait_until(lambda: redis.llen("celery") == held(redis) == 0, SLOW_MACHINE)
+            row |= {kind: results.dbsize(), f"{kind}_memory": round(memory_of(results) / 1024)}
+    record("thousand", rows)
+    assert [(row["ignored"], row["ignored_memory"]) for row in rows] == [(0, 0)] * 5
+    assert [row["kept"] for row in rows] == [0, 250, 500, 750, 1000]
+    quarter = rows[1]["kept_memory"]
+    assert quarter > 0
+    assert all(abs(row["kept_memory"] - index * quarter) <= 0.1 * quarter for index, row in enumerate(rows))
+
+
+def test_the_body_of_a_slow_chord_never_runs(worker, stack, redis, results):
+    """If the results expire while one task of a chord still runs, its body is never sent, although all its tasks
+    succeed, and the worker's log says nothing of it.
+
+    Si les résultats expirent pendant qu'une tâche d'un chord s'exécute encore, son corps n'est jamais envoyé, bien que
+    toutes ses tâches réussissent, et le journal du worker n'en dit rien.
+    """
+    settings = {"CELERY_RESULT_EXPIRES": 1, "CELERY_RESULT_CHORD_EXPIRES": ABSENT}
+    ran, django = chord_whose_results_expire(worker, stack, results, settings, expired="*")
+    last = django("count.delay('a.txt').id")  # the only process of the worker would run the body before it
+    ran.wait_for(f"{last}] succeeded")
+    assert ran.log.count("] succeeded in") == 3
+    assert "results.tasks.total[" not in ran.log
+    assert redis.llen("celery") == held(redis) == 0
+    assert not re.search("WARNING|ERROR|CRITICAL", ran.log)
+
+
+def test_result_chord_expires_keeps_the_chord_for_longer(worker, stack, results):
+    """`result_chord_expires` keeps what a chord has gathered for longer than the results: the body runs.
+
+    `result_chord_expires` garde ce qu'un chord a rassemblé plus longtemps que les résultats : le corps s'exécute.
+    """
+    ran, _ = chord_whose_results_expire(worker, stack, results, {"CELERY_RESULT_EXPIRES": 1}, expired=f"{KEY}*")
+    received = ran.wait_for("Task results.tasks.total[")
+    task_id = received.partition("[")[2].partition("[")[2].partition("]")[0]
+    assert "{'lines': 3, 'words': 7}" in ran.wait_for(f"{task_id}] succeeded")
+
+
+def test_max_cached_results_is_a_cache_of_the_reader(stack, results):
+    """`CELERY_MAX_CACHED_RESULTS` bounds nothing in Redis: it makes each process that reads remember so many results,
+    and give them even after they have expired. By default there is no such memory.
+
+    `CELERY_MAX_CACHED_RESULTS` ne borne rien dans Redis : chaque processus lecteur retient autant de résultats, et les
+    rend même une fois expirés. Par défaut, cette mémoire n'existe pas.
+    """
+    states = {}
+    for name, settings in {"default": None, "cached": {"CELERY_MAX_CACHED_RESULTS": 2}}.items():
+        django = site(stack, settings)
+        django("for name in 'abc': app.backend.store_result(name, name, 'SUCCESS')")
+        assert results.dbsize() == 3
+        assert django("[AsyncResult(name).state for name in 'abc']") == ["SUCCESS"] * 3
+        results.flushdb()
+        states[name] = django("[AsyncResult(name).state for name in 'abc']")
+    assert states == {"default": ["PENDING"] * 3, "cached": ["PENDING", "SUCCESS", "SUCCESS"]}
+
+
+def test_on_one_database_emptying_the_results_loses_the_tasks(stack, django, redis, results):
+    """With the results on the broker's database, FLUSHDB takes the messages that wait along; on a database of their
+    own, it takes the results only.
+
+    Avec les résultats sur la base du broker, FLUSHDB emporte aussi les messages qui attendent ; sur une base à part, il
+    n'emporte que les résultats.
+    """
+    url = django("from django.conf import settings; settings.CELERY_BROKER_URL")
+    together = site(stack, {"CELERY_RESULT_BACKEND": url})
+    left = {}
+    for where, sender, database in (("apart", django, results), ("together", together, redis)):
+        redis.flushall()
+        sender("count.delay('a.txt'); app.backend.store_result('done', 1, 'SUCCESS')")
+        assert database.exists(f"{KEY}done")
+        assert redis.llen("celery") == 1
+        database.flushdb()
+        assert not database.exists(f"{KEY}done")
+        left[where] = redis.llen("celery")
+    assert left == {"apart": 1, "together": 0}
+
+
+def site(stack, settings=None):
+    """A Django process with the recipe's names, and a file of two lines and five words."""
+    django = stack.django(settings)
+    django(
+        "from celery import chord\n"
+        "from celery.result import AsyncResult\n"
+        "from core.celery import app\n"
+        "from django.core.files.base import ContentFile\n"
+        "from core.storages import public_storage\n"
+        "from results.reading import take\n"
+        "from results.tasks import count, delete, total\n"
+        "public_storage.exists('a.txt') or public_storage.save('a.txt', ContentFile(b'one two\\nthree four five\\n'))\n"
+    )
+    return django
+
+
+def lifetimes(monitor, number):
+    """The seconds that the next *number* results are stored for, by task id; -1 when they are stored for ever."""
+    found: dict[str, int] = {}
+    for line in monitor.listen():
+        if match := re.match(rf"SET(?:EX)? {KEY}(\S+) (?:(\d+) )?{{", line["command"]):
+            found[match[1]] = int(match[2] or -1)
+        if len(found) == number:
+            return found
+    raise AssertionError("the monitor ended")
+
+
+def copy_of(message):
+    """The same call under an id of its own: a thousand are sent at once, and the worker alone takes time."""
+    task_id = str(uuid4())
+    ids = {"id": task_id, "root_id": task_id}
+    properties = {"correlation_id": task_id, "delivery_tag": str(uuid4())}
+    return message | {
+        "headers": message["headers"] | ids,
+        "properties": message["properties"] | properties,
+    }
+
+
+def memory_of(results):
+    """The bytes that all the keys of the results take, with what Redis needs around them."""
+    with results.pipeline(transaction=False) as commands:
+        for key in results.scan_iter(count=1000):
+            commands.memory_usage(key)
+        return sum(commands.execute())
+
+
+def subscribers(results, task_id):
+    """How many clients wait for the result of a task to be announced."""
+    [(_, number)] = results.pubsub_numsub(KEY + task_id)
+    return number
+
+
+def chord_whose_results_expire(worker, stack, results, settings, expired):
+    """A worker that has run both tasks of a chord, the second once the keys like *expired* were gone, and Django."""
+    ran = worker(settings=settings)
+    django = site(stack, settings)
+    file = slow_file(stack, "slow.txt")
+    first, second = django(
+        "[each.id for each in chord([count.s('a.txt'), count.s('slow.txt')])(total.s()).parent.results]"
+    )
+    with reader(file) as feed:
+        ran.wait_for(f"{first}] succeeded")
+        wait_until(lambda: not results.keys(expired))
+        feed.write(b"six seven\n")
+    ran.wait_for(f"{second}] succeeded")
+    return ran, django

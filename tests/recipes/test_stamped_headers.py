@@ -1,0 +1,193 @@
+import pytest
+from situations import held, slow_file
+
+from cookbook.processes import wait_until
+from cookbook.stack import DjangoError
+
+
+@pytest.fixture
+def django(stack):
+    """Django with a scan of three bytes in its storage."""
+    django = stack.django()
+    django(
+        "from django.core.files.base import ContentFile\n"
+        "from core.storages import public_storage\n"
+        "from stamped_headers.imports import app, cancel_imports, import_scan, start_import\n"
+        "public_storage.save('a.dcm', ContentFile(b'abc'))\n"
+    )
+    return django
+
+
+def test_a_task_whose_stamp_is_revoked_is_discarded(worker, django, redis):
+    """A waiting task whose stamp is revoked does not run when its time comes: its state becomes REVOKED.
+
+    Une tâche en attente dont l'estampille est révoquée ne s'exécute pas à l'heure dite : son état devient REVOKED.
+    """
+    worker = worker()
+    django("result = start_import(42, 'a.dcm', delay=2)")
+    wait_until(lambda: held(redis) == 1)
+    django("cancel_imports(42)")
+    worker.wait_for("revoked by header: {'scan_id': '42'}")
+    assert wait_until(lambda: django("result.state") == "REVOKED")
+
+
+def test_one_revocation_reaches_every_task_with_the_stamp_and_no_other(worker, django, redis):
+    """One call cancels every task that carries the stamp, and leaves the others alone.
+
+    Un seul appel annule toutes les tâches qui portent l'estampille, et laisse les autres en paix.
+    """
+    worker()
+    django(
+        "doomed = [start_import(42, 'a.dcm', delay=2) for _ in range(3)]; spared = start_import(7, 'a.dcm', delay=2)"
+    )
+    wait_until(lambda: held(redis) == 4)
+    django("cancel_imports(42)")
+    assert django("spared.get(timeout=30)") == 3
+    wait_until(lambda: django("[each.state for each in doomed]") == ["REVOKED"] * 3)
+
+
+def test_the_message_stays_in_redis_until_its_time_comes(worker, django, redis):
+    """Revoking takes nothing out of Redis: the worker keeps the message until its time, and drops it only then.
+
+    Révoquer n'enlève rien de Redis : le worker garde le message jusqu'à son heure, et ne le jette qu'alors.
+    """
+    worker = worker()
+    django("start_import(42, 'a.dcm', delay=3)")
+    wait_until(lambda: held(redis) == 1)
+    django("cancel_imports(42)")
+    assert held(redis) == 1
+    worker.wait_for("Discarding revoked task")
+    wait_until(lambda: held(redis) == 0)
+
+
+def test_the_command_line_revokes_a_stamp_too(worker, django, redis, console):
+    """`celery control revoke_by_stamped_headers` does the same; `inspect revoked` shows nothing of it.
+
+    `celery control revoke_by_stamped_headers` fait la même chose ; `inspect revoked` n'en montre rien.
+    """
+    worker()
+    django("start_import(42, 'a.dcm', delay=3600)")
+    wait_until(lambda: held(redis) == 1)
+    _, revoked, listed, left = console("cancel.console")
+    assert "flagged as revoked" in revoked.output
+    assert "- empty -" in listed.output
+    assert left.output == "(integer) 1"
+
+
+def test_a_task_that_runs_already_is_left_alone(worker, django, redis, stack):
+    """A task that is running goes on to its end: revoking its stamp does not stop it.
+
+    Une tâche en cours va jusqu'au bout : révoquer son estampille ne l'arrête pas.
+    """
+    running = worker()
+    scan = slow_file(stack, "slow.dcm")
+    django("result = start_import(42, 'slow.dcm', delay=0)")
+    running.wait_for("received")
+    with scan.open("wb") as feed:  # opens once the task reads
+        django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)")
+        feed.write(b"abcd")
+    assert django("result.get(timeout=30)") == 4
+
+
+def test_terminate_kills_the_running_task(worker, django, stack):
+    """With `terminate=True` the process that runs the task is killed, and the task is REVOKED.
+
+    Avec `terminate=True`, le processus qui exécute la tâche est tué, et la tâche est REVOKED.
+    """
+    running = worker()
+    scan = slow_file(stack, "slow.dcm")
+    django("result = start_import(42, 'slow.dcm', delay=0)")
+    running.wait_for("received")
+    with scan.open("wb"):
+        django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, terminate=True, reply=True)")
+        wait_until(lambda: django("result.state") == "REVOKED")
+
+
+def test_a_revoked_stamp_discards_future_tasks_too(worker, django):
+    """A revoked stamp stays revoked: a task sent later with the same stamp is discarded as well.
+
+    Une estampille révoquée le reste : une tâche envoyée plus tard avec la même estampille est écartée aussi.
+    """
+    worker()
+    assert django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)")
+    django("result = start_import(42, 'a.dcm', delay=0)")
+    wait_until(lambda: django("result.state") == "REVOKED")
+
+
+def test_a_number_is_not_its_text(worker, django, redis):
+    """`42` is not `'42'`: a stamp sent as a number is not revoked by its text, the only form the command line knows.
+
+    `42` n'est pas `'42'` : une estampille envoyée comme nombre n'est pas révoquée par son texte, seule forme que
+    connaît la ligne de commande.
+    """
+    worker()
+    django("result = import_scan.apply_async(('a.dcm',), countdown=2, scan_id=42, stamped_headers=['scan_id'])")
+    wait_until(lambda: held(redis) == 1)
+    assert django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)")
+    assert django("result.get(timeout=30)") == 3
+
+
+def test_without_stamped_headers_there_is_no_stamp(worker, django, redis):
+    """Without `stamped_headers=["scan_id"]` the option `scan_id` is no stamp, and nothing says so.
+
+    Sans `stamped_headers=["scan_id"]`, l'option `scan_id` n'est pas une estampille, et rien ne le signale.
+    """
+    worker()
+    django("result = import_scan.apply_async(('a.dcm',), countdown=2, scan_id='42')")
+    wait_until(lambda: held(redis) == 1)
+    assert django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)")
+    assert django("result.get(timeout=30)") == 3
+
+
+def test_stamps_do_not_go_in_headers(django):
+    """Stamps are options of `apply_async`: put into `headers=` they raise KeyError.
+
+    Les estampilles sont des options d'`apply_async` : dans `headers=`, elles lèvent KeyError.
+    """
+    with pytest.raises(DjangoError) as failure:
+        django("import_scan.apply_async(('a.dcm',), headers={'scan_id': '42'}, stamped_headers=['scan_id'])")
+    assert failure.value.name == "KeyError"
+
+
+@pytest.mark.parametrize("statedb", [False, True])
+def test_a_restart_forgets_the_revocation(worker, django, redis, stack, statedb):
+    """A worker that restarts has forgotten the stamp, with `--statedb` too: the task runs.
+
+    Un worker qui redémarre a oublié l'estampille, même avec `--statedb` : la tâche s'exécute.
+    """
+    flags = ("--statedb", str(stack.folder / "state")) if statedb else ()
+    first = worker(*flags)
+    django("result = start_import(42, 'a.dcm', delay=4)")
+    wait_until(lambda: held(redis) == 1)
+    assert django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)")
+    first.stop()
+    worker(*flags)
+    assert django("result.get(timeout=30)") == 3
+
+
+def test_a_new_worker_does_not_learn_of_it_from_its_neighbours(worker, django):
+    """A worker that joins later learns the revoked ids from its neighbours, not the revoked stamps: it runs the task.
+
+    Un worker qui arrive plus tard apprend de ses voisins les ids révoqués, pas les estampilles : il exécute la tâche.
+    """
+    first = worker(name="first", quiet=False)
+    wait_until(lambda: django("app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True)"))
+    assert django("app.control.revoke('an-id', reply=True)")
+    worker(name="second", quiet=False)
+    first.stop()
+    assert django("start_import(42, 'a.dcm', delay=0).get(timeout=30)") == 3
+    django("by_id = import_scan.apply_async(('a.dcm',), task_id='an-id')")
+    wait_until(lambda: django("by_id.state") == "REVOKED")
+
+
+def test_a_task_that_looks_before_it_acts_survives_a_forgotten_revocation(worker, django, redis):
+    """The task checks that its file still exists: after the deletion it does nothing, whatever the workers remember.
+
+    La tâche vérifie que son fichier existe encore : après la suppression elle ne fait rien,
+    quoi que sachent les workers.
+    """
+    worker()
+    django("result = start_import(42, 'a.dcm', delay=1)")
+    django("public_storage.delete('a.dcm')")
+    assert django("result.get(timeout=30)") is None
+    assert django("result.state") == "SUCCESS"

@@ -1,0 +1,378 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from celery.contrib.pytest import _create_app
+
+from cookbook.stack import DjangoError
+
+PATIENCE = 100  # seconds: for what starts Django, and perhaps a worker, on a slow machine
+EAGER = {"CELERY_TASK_ALWAYS_EAGER": True}
+NOWHERE = "redis://127.0.0.1:1"  # nobody listens there
+TESTS = ("python", "manage.py", "test", "--settings", "testing.settings_tests")
+
+SHOP = {
+    "__init__.py": "RATES = {}\n",
+    # Imported by the pages of the shop; a worker looks for tasks in tasks.py alone.
+    "jobs.py": """
+from celery import shared_task
+
+@shared_task
+def archive():
+    return "archived"
+""",
+    "tasks.py": """
+import time
+from celery import shared_task
+from django.conf import settings
+from django.utils.dates import MONTHS
+from shop import RATES
+
+@shared_task
+def refund(amount):
+    if amount <= 0:
+        raise ValueError(amount)
+
+@shared_task
+def count(words):
+    return len(words)
+
+@shared_task
+def locate(position):
+    return "%s, %s" % position
+
+@shared_task
+def words(text):
+    return set(text.split())
+
+@shared_task(ignore_result=True)
+def total(prices):
+    return sum(prices)
+
+@shared_task
+def remind():
+    return "reminded"
+
+@shared_task(queue="lowprio")
+def tidy():
+    return "tidied"
+
+@shared_task
+def month(number):
+    return str(MONTHS[number])
+
+@shared_task(time_limit=1)
+def fetch(seconds):
+    time.sleep(seconds)
+
+@shared_task
+def convert(amount):
+    return amount * RATES["EUR"]
+
+@shared_task
+def price(amount):
+    return f"{amount} {settings.CURRENCY}"
+""",
+}
+
+# How each kind of test runs a task.
+KINDS = {
+    "call": "send = lambda task, *args, **options: EagerResult('', task(*args), 'SUCCESS')",
+    "eager": "kind.enter_context(EAGER); send = apply_async",
+    "thread": "kind.enter_context(THREAD); send = apply_async",
+    "worker": "send = apply_async",
+}
+PRELUDE = """
+from contextlib import ExitStack
+from datetime import datetime
+from celery.contrib.testing.worker import start_worker
+from celery.result import EagerResult
+from django.core.management import call_command
+from django.db import transaction
+from django.test import override_settings
+from django.utils import translation
+from core.celery import app
+from shop import RATES
+from shop.jobs import archive
+from shop.tasks import *
+from testing.models import Signup
+from testing.tasks import welcome
+
+EAGER = override_settings(CELERY_TASK_ALWAYS_EAGER=True, CELERY_TASK_EAGER_PROPAGATES=True)
+THREAD = start_worker(app, perform_ping_check=False)
+kind = ExitStack()
+
+def apply_async(task, *args, **options):
+    return task.apply_async(args, **options)
+
+call_command("migrate", verbosity=0)
+"""
+# For each bug, the test that looks for it: the same for every kind. What never comes is not awaited long.
+BUGS = {
+    "refund.delay(0)": "send(refund, 0)",
+    'count.delay({"new"})': "assert send(count, {'new'}).get(timeout=60) == 1",
+    "locate.delay((48.9, 2.3))": "assert send(locate, (48.9, 2.3)).get(timeout=60) == '48.9, 2.3'",
+    "return set(words)": "assert send(words, 'new red').get(timeout=60) == {'new', 'red'}",
+    "ignore_result=True": "assert send(total, [1, 2]).get(timeout=60) == 3",
+    "eta=datetime.now()": "assert send(remind, eta=datetime.now()).get(timeout=1) == 'reminded'",
+    'queue="lowprio"': "assert send(tidy).get(timeout=1) == 'tidied'",
+    "atomic(): welcome.delay(pk)": """
+with transaction.atomic():
+    sent = send(welcome, Signup.objects.create(email="ada@example.com").pk)
+    sent.get(timeout=60, propagate=False)  # the rest of the request lasts longer than the task
+sent.get(timeout=60)
+""",
+    'translation.override("fr")': """
+with translation.override("fr"):
+    assert send(month, 1).get(timeout=60) == "janvier"
+""",
+    "shop/jobs.py": "assert send(archive).get(timeout=60) == 'archived'",
+    "time_limit=1": "send(fetch, 3).get(timeout=60)",
+    'RATES["EUR"] = 2': "RATES['EUR'] = 2; assert send(convert, 10).get(timeout=60) == 20",
+    'override_settings(CURRENCY="EUR")': """
+with override_settings(CURRENCY="EUR"):
+    assert send(price, 10).get(timeout=60) == "10 EUR"
+""",
+}
+
+
+@pytest.fixture
+def shop(stack):
+    """The settings of a shop whose tasks have a bug each."""
+    (stack.folder / "shop").mkdir()
+    for name, text in SHOP.items():
+        (stack.folder / "shop" / name).write_text(text)
+    return {
+        "INSTALLED_APPS": ["core.apps.CoreConfig", "testing.apps.TestingConfig", "shop"],
+        "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend",
+    }
+
+
+@pytest.fixture
+def copy(project, stack, tmp_path):
+    """A copy of the project that the stack runs instead, for a test to change."""
+    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
+    return stack.cwd
+
+
+def test_what_each_kind_of_test_finds(stack, worker, redis, shop, record):
+    """Each of these bugs, in four kinds of test: the error that the test sees, or none if it passes all the same.
+
+    Chacun de ces bogues, dans quatre sortes de tests : l'erreur que voit le test, ou aucune s'il passe quand même.
+    """
+    started = worker(settings=shop | database(stack, "worker"), wait=False)
+    plain = stack.django(shop | database(stack, "worker"))
+    threaded = stack.django(shop | database(stack, "thread") | {"CELERY_TASK_DEFAULT_QUEUE": "thread"})
+    started.wait_for(" ready.", PATIENCE)
+    with ThreadPoolExecutor() as threads:
+        others = threads.submit(found_by, threaded, "call", "thread")
+        found = found_by(plain, "eager", "worker") | others.result()
+    rows = [{"bug": bug, **{kind: found[kind][bug] for kind in KINDS}} for bug in BUGS]
+    record("bugs", rows)
+    assert [tuple(row.values()) for row in rows] == [
+        ("refund.delay(0)", "ValueError", "ValueError", None, None),
+        ('count.delay({"new"})', None, "EncodeError", "EncodeError", "EncodeError"),
+        ("locate.delay((48.9, 2.3))", None, "TypeError", "TypeError", "TypeError"),
+        ("return set(words)", None, None, "EncodeError", "EncodeError"),
+        ("ignore_result=True", None, None, "AssertionError", "AssertionError"),
+        ("eta=datetime.now()", None, None, "TimeoutError", "TimeoutError"),
+        ('queue="lowprio"', None, None, "TimeoutError", "TimeoutError"),
+        ("atomic(): welcome.delay(pk)", None, None, "DoesNotExist", "DoesNotExist"),
+        ('translation.override("fr")', None, None, "AssertionError", "AssertionError"),
+        ("shop/jobs.py", None, None, None, "NotRegistered"),
+        ("time_limit=1", None, None, None, "TimeLimitExceeded"),
+        ('RATES["EUR"] = 2', None, None, None, "KeyError"),
+        ('override_settings(CURRENCY="EUR")', None, None, None, "AttributeError"),
+    ]
+    # Late by hours, and waiting for nobody: more time would not have helped.
+    assert (redis.hlen("unacked"), redis.llen("lowprio")) == (2, 2)
+
+
+def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(console, redis):
+    """These tests pass, and none of their messages reaches database 0, where a worker of the site would run them.
+
+    Ces tests passent, et aucun de leurs messages n'atteint la base 0, où un worker du site les exécuterait.
+    """
+    [run] = console("tests.console", timeout=PATIENCE)
+    assert [line.rpartition(" ... ")[2] for line in run.output.splitlines()] == ["ok"] * 3
+    assert redis.keys() == []
+
+
+def test_the_tests_without_a_worker_need_no_redis(stack):
+    """The tests that start no worker pass without Redis.
+
+    Les tests qui ne démarrent pas de worker passent sans Redis.
+    """
+    tests = stack.start([*TESTS, "testing.test_signups"], env={"REDIS_URL": NOWHERE})
+    assert tests.wait(PATIENCE) == 0
+    tests.wait_for("Ran 2 tests")
+
+
+def test_the_eager_test_finds_a_message_that_leaves_before_the_commit(stack, copy):
+    """With `delay` instead of `delay_on_commit`, the eager test fails: the message has left before the commit.
+
+    Avec `delay` au lieu de `delay_on_commit`, le test immédiat échoue : le message est parti avant la validation.
+    """
+    replace(copy / "testing/signups.py", "delay_on_commit", "delay")
+    tests = stack.start([*TESTS, "testing.test_signups.SignUpTests"])
+    assert tests.wait(PATIENCE) == 1
+    tests.wait_for("FAIL: test_the_welcome_leaves_once_the_signup_is_committed")
+
+
+def test_under_testcase_the_worker_receives_nothing(stack, copy):
+    """Under `TestCase`, which commits nothing, `delay_on_commit` sends nothing: the test with a worker fails.
+
+    Sous `TestCase`, qui ne valide rien, `delay_on_commit` n'envoie rien : le test avec un worker échoue.
+    """
+    helper = copy / "testing/worker.py"
+    helper.write_text(helper.read_text().replace("TransactionTestCase", "TestCase"))
+    tests = stack.start([*TESTS, "testing.test_with_worker"])
+    assert tests.wait(PATIENCE) == 1
+    tests.wait_for("AssertionError: unexpectedly None")
+
+
+def test_the_worker_of_the_tests_sends_no_mail(stack):
+    """Django keeps mail in memory in the process of the tests alone; without `EMAIL_BACKEND`, the worker would send it.
+
+    Django garde le courrier en mémoire dans le seul processus des tests ; sans `EMAIL_BACKEND`, le worker l'enverrait.
+    """
+    django = stack.django(env={"TEST_DATABASE": "unused"})
+    django("from django.conf import settings; from testing import settings_worker")
+    assert django("settings.EMAIL_BACKEND") == "django.core.mail.backends.smtp.EmailBackend"
+    assert django("settings_worker.EMAIL_BACKEND") == "django.core.mail.backends.locmem.EmailBackend"
+
+
+def test_eager_mode_sends_nothing_whatever_the_broker(stack):
+    """In eager mode nothing is sent: a broker that does not answer, here RabbitMQ, does as well as `memory://`.
+
+    En mode immédiat, rien n'est envoyé : un broker qui ne répond pas, ici RabbitMQ, vaut `memory://`.
+    """
+    django = stack.django(EAGER | {"CELERY_BROKER_URL": "amqp://127.0.0.1:1"}, env={"REDIS_URL": NOWHERE})
+    django("from core.celery import app; from core.tasks import ping")
+    assert django("ping.delay().get()") == "pong"
+    assert failure(django, "app.connection().ensure_connection(max_retries=1, interval_start=0)") == "OperationalError"
+
+
+def test_broker_backend_changes_nothing(stack):
+    """`BROKER_BACKEND = "memory"` is no setting: Celery goes on talking to the broker of `CELERY_BROKER_URL`.
+
+    `BROKER_BACKEND = "memory"` n'est pas un réglage : Celery continue de parler au broker de `CELERY_BROKER_URL`.
+    """
+    conf = (
+        "from celery.app.defaults import SETTING_KEYS; from core.celery import app\n"
+        "{key: repr(app.conf[key]) for key in SETTING_KEYS}"
+    )
+    asked, plain = stack.django({"BROKER_BACKEND": "memory"}), stack.django()
+    assert asked("from django.conf import settings; settings.BROKER_BACKEND") == "memory"
+    assert asked(conf) == plain(conf)
+    assert asked("app.connection().transport_cls") == "redis"
+    asked("from core.tasks import ping; ping.delay()")
+    assert stack.redis().llen("celery") == 1
+
+
+def test_an_in_process_worker_runs_without_redis(stack):
+    """With `memory://` and `cache+memory://`, a worker inside the process of the tests needs no Redis; until it starts,
+    the message waits in the memory of that process.
+
+    Avec `memory://` et `cache+memory://`, un worker dans le processus des tests se passe de Redis ; tant qu'il ne
+    démarre pas, le message attend dans la mémoire de ce processus.
+    """
+    memory = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
+    django = stack.django(memory, env={"REDIS_URL": NOWHERE})
+    django("from celery.contrib.testing.worker import start_worker; from core.celery import app")
+    django("from core.tasks import ping; result = ping.delay()")
+    assert django("result.state") == "PENDING"
+    django("worker = start_worker(app, perform_ping_check=False); worker.__enter__()")
+    assert django("result.get(timeout=30)") == "pong"
+
+
+def test_the_fixtures_of_celery_use_an_app_of_their_own(stack):
+    """`celery_app` and `celery_worker`, the pytest fixtures of Celery, use an app in memory, without your settings.
+
+    `celery_app` et `celery_worker`, les fixtures pytest de Celery, utilisent une application en mémoire, sans vos
+    réglages.
+    """
+    django = stack.django({"CELERY_TASK_TIME_LIMIT": 60})
+    with _create_app() as its:  # that of the fixtures
+        name = its.main
+    django("from celery.contrib.testing.app import TestApp; from core.celery import app; its = TestApp()")
+    assert django("its.main") == name != django("app.main")
+    assert django("[app.conf.task_time_limit, its.conf.task_time_limit]") == [60, None]
+    assert django("[its.conf.broker_url, its.conf.result_backend]") == ["memory://", "cache+memory://"]
+
+
+def test_eager_mode_without_propagation_hides_the_error(stack, shop):
+    """Without `CELERY_TASK_EAGER_PROPAGATES`, a task that fails in eager mode raises nothing before its result is read.
+
+    Sans `CELERY_TASK_EAGER_PROPAGATES`, une tâche qui échoue en mode immédiat ne lève rien avant qu'on lise son
+    résultat.
+    """
+    django = stack.django(shop | EAGER)
+    django("from shop.tasks import refund; from django.test import override_settings")
+    assert django("result = refund.delay(0); result.state") == "FAILURE"
+    propagating = "with override_settings(CELERY_TASK_EAGER_PROPAGATES=True): refund.delay(0)"
+    assert [failure(django, source) for source in ("result.get()", propagating)] == ["ValueError"] * 2
+
+
+def test_eager_mode_waits_for_no_countdown_and_stores_nothing(stack, results):
+    """In eager mode a countdown of an hour is over at once, and the result is stored nowhere: a page that reads it by
+    its id finds PENDING.
+
+    En mode immédiat, un compte à rebours d'une heure passe aussitôt, et le résultat n'est enregistré nulle part : une
+    page qui le relit par son id trouve PENDING.
+    """
+    django = stack.django(EAGER)
+    django("from core.celery import app; from core.tasks import ping")
+    assert django("result = ping.apply_async(countdown=3600); result.state") == "SUCCESS"
+    assert django("app.AsyncResult(result.id).state") == "PENDING"
+    assert results.keys() == []
+
+
+def test_store_eager_result_stores_it(stack, results):
+    """With `CELERY_TASK_STORE_EAGER_RESULT` the result is stored, which needs the result backend.
+
+    Avec `CELERY_TASK_STORE_EAGER_RESULT`, le résultat est enregistré, ce qui demande le stockage des résultats.
+    """
+    django = stack.django(EAGER | {"CELERY_TASK_STORE_EAGER_RESULT": True})
+    django("from core.celery import app; from core.tasks import ping; result = ping.delay()")
+    assert django("app.AsyncResult(result.id).state") == "SUCCESS"
+    assert len(results.keys()) == 1
+
+
+def test_send_task_sends_even_in_eager_mode(stack, redis):
+    """`send_task` ignores eager mode: it sends a message to the broker of the settings.
+
+    `send_task` ignore le mode immédiat : il envoie un message au broker des réglages.
+    """
+    django = stack.django(EAGER)
+    assert django("from core.celery import app; app.send_task('core.tasks.ping').state") == "PENDING"
+    assert redis.llen("celery") == 1
+
+
+def found_by(django, *kinds):
+    """The error that a test for each bug sees, by kind of test; None if it passes."""
+    django(PRELUDE)
+    found = {}
+    for kind in kinds:
+        django(f"kind.close(); Signup.objects.all().delete(); {KINDS[kind]}")
+        found[kind] = {bug: failure(django, source) for bug, source in BUGS.items()}
+    return found
+
+
+def failure(django, source):
+    try:
+        django(source, timeout=90)
+    except DjangoError as error:
+        return error.name
+    return None
+
+
+def database(stack, name):
+    engine = "django.db.backends.sqlite3"
+    return {"DATABASES": {"default": {"ENGINE": engine, "NAME": str(stack.folder / f"{name}.sqlite3")}}}
+
+
+def replace(file, old, new):
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))

@@ -1,0 +1,428 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from situations import FAST, SLOW_MACHINE, held
+
+from cookbook.environments import environment, releases
+from cookbook.processes import wait_until
+
+NOW = "5.7"
+OLD_NAMES = {
+    "CELERYD_PREFETCH_MULTIPLIER": 9,
+    "CELERY_DEFAULT_RATE_LIMIT": "10/s",
+    "CELERY_MAX_CACHED_RESULTS": 100,
+    "CELERY_TASK_RESULT_EXPIRES": 60,
+    "BROKER_BACKEND": "memory",
+}
+ARRIVED = {
+    "revoke_by_stamped_headers": "5.3",
+    "broker_connection_retry_on_startup": "5.3",
+    "delay_on_commit": "5.4",
+    "worker_soft_shutdown_timeout": "5.5",
+    "worker_disable_prefetch": "5.6",
+    "worker_eta_task_limit": "5.6",
+    "result_chord_expires": "5.7",
+    "result_failure_expires": "5.7",
+    "task_retry_on_worker_lost": "5.7",
+}
+IMPORTS = """
+import time
+from celery.beat import Scheduler
+from celery.loaders.base import find_related_module
+from core.celery import app
+from core.tasks import ping
+from django.conf import settings
+from kombu import Connection
+"""
+REVOKED = """
+if hasattr(app.control, "revoke_by_stamped_headers"):
+    stamped = ping.apply_async(countdown=2, scan_id="42", stamped_headers=["scan_id"])
+    while not any(app.control.inspect(limit=1).scheduled().values()):
+        pass
+    app.control.revoke_by_stamped_headers({"scan_id": "42"}, reply=True)
+    try:
+        stamped.get(timeout=50, propagate=False)
+    finally:
+        state = stamped.state
+else:
+    state = None
+state
+"""
+EAGER = "app.conf.task_always_eager = True; ping.apply_async(countdown=3600).get()"
+SAME = {
+    "--max-memory-per-child 15000": 2,
+    "CELERY_RESULT_EXPIRES = 30": 30,
+    "redis://:/0": "localhost",
+    "autodiscover_tasks(lambda: INSTALLED_APPS)": False,
+    "beat: celery.backend_cleanup": False,
+    "LLEN celery": 0,
+    "HLEN unacked": 1,
+    "inspect scheduled: priority": 6,
+    "celery purge": 0,
+    "-Q celery, LLEN lowprio": 2,
+    "LINDEX lowprio -1": "a",
+    "CELERY_TASK_ALWAYS_EAGER, countdown=3600": "pong",
+    "celery -A core call core.tasks.pong": 0,
+    "celery inspect ping -A core": 2,
+    "celery -A core inspect ping": 69,
+}
+PROBE = """
+import os
+import time
+from pathlib import Path
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+@shared_task
+def pid():
+    return os.getpid()
+
+@shared_task
+def fail():
+    raise ValueError
+
+@shared_task
+def work(stubborn):
+    try:
+        time.sleep(60)
+    except SoftTimeLimitExceeded:
+        if not stubborn:
+            raise
+        time.sleep(60)
+
+@shared_task
+def note(name):
+    with Path(os.environ["PUBLIC_ROOT"], name).open("a") as file:
+        file.write("ran ")
+"""
+REMEMBERED = """
+known = hasattr(app.control, "revoke_by_stamped_headers")
+app.control.revoke("revoked", reply=True)
+known and app.control.revoke_by_stamped_headers({"scan_id": ["42", 43]}, reply=True)
+known
+"""
+FORGOTTEN = """
+def state(**stamp):
+    result = probe.pid.apply_async(stamped_headers=list(stamp), **stamp)
+    result.get(timeout=60, propagate=False)
+    return result.state
+
+[state(scan_id=each) for each in ("42", "43")]
+"""
+FATES = {
+    "--max-tasks-per-child 1": 2,
+    "--soft-time-limit 1": "SoftTimeLimitExceeded",
+    "--time-limit 2": "TimeLimitExceeded",
+    "CELERY_TASK_EAGER_PROPAGATES = True": "FAILURE",
+    "CELERY_BROKER_URL=redis://elsewhere:6379/5": "elsewhere",
+    "revoke, --statedb": "REVOKED",
+    "DEL celery, HLEN unacked": 1,
+    "FLUSHALL, countdown": 1,
+    "countdown > visibility_timeout": True,
+}
+HAS = """
+import json, sys
+from celery.app.control import Control
+from celery.app.defaults import SETTING_KEYS
+known = set(SETTING_KEYS) | set(dir(Control))
+try:
+    from celery.contrib.django.task import DjangoTask
+except ImportError:
+    pass
+else:
+    known |= set(dir(DjangoTask))
+print(json.dumps([name in known for name in sys.argv[1:]]))
+"""
+
+
+@pytest.mark.timeout(2 * SLOW_MACHINE)
+def test_what_the_lines_of_old_settings_do_on_each_release(project, stack, on_celery, record):
+    """What five lines of old settings do, release by release: up to 5.6 they do nothing, 5.7 honours all of them but
+    `BROKER_BACKEND`.
+
+    Ce que font cinq lignes d'anciens réglages, version par version : jusqu'à 5.6 elles ne font rien, 5.7 les honore
+    toutes sauf `BROKER_BACKEND`.
+    """
+    seen = on_each_release(project, stack, on_celery, honoured)
+    record("versions", [lines.pop("versions") for lines in seen.values()])
+    record("old_names", table_of(seen))
+    assert seen.pop(NOW) == {
+        'CELERY_DEFAULT_RATE_LIMIT = "10/s"': "10/s",
+        "CELERYD_PREFETCH_MULTIPLIER = 9": 9,
+        "CELERY_MAX_CACHED_RESULTS = 100": 100,
+        "CELERY_TASK_RESULT_EXPIRES = 60": 60,
+        'BROKER_BACKEND = "memory"': "redis",
+    }
+    for older in seen.values():
+        assert list(older.values()) == [None, 4, -1, 24 * 60 * 60, "redis"]
+
+
+@pytest.mark.timeout(2 * SLOW_MACHINE)
+def test_what_is_seen_of_a_worker_on_each_release(project, stack, on_celery, record):
+    """Most of what one can see of a worker is the same on every release. With 5.3 came stamps and the time zone of
+    Django, with 5.4 the offset in the date of a result, with 5.7 `ZRANGE` by score and a deadline for each table of
+    bindings.
+
+    L'essentiel de ce qu'un worker donne à voir est le même dans toutes les versions. Avec 5.3 sont venus les
+    estampilles et le fuseau de Django, avec 5.4 le décalage horaire dans la date d'un résultat, avec 5.7 `ZRANGE` par
+    score et une échéance pour chaque table de liaisons.
+    """
+    seen = on_each_release(project, stack, on_celery, visible)
+    record("seen", table_of(seen))
+    by_line = {line: [lines[line] for lines in seen.values()] for line in seen[NOW]}
+    changed = {line: values for line, values in by_line.items() if len(set(values)) > 1}
+    assert changed == {
+        "timezone = TIME_ZONE": [False] + [True] * 5,
+        "revoke_by_stamped_headers": [None] + ["REVOKED"] * 5,
+        '"stamps" in the message': [False] + [True] * 5,
+        '"date_done": "…+01:00"': [False] * 2 + [True] * 4,
+        "ZRANGE … BYSCORE": [False] * 5 + [True],
+        "EXISTS _kombu.binding_deadlines": [0] * 5 + [1],
+    }
+    assert {line: values[0] for line, values in by_line.items() if line not in changed} == SAME
+
+
+@pytest.mark.timeout(2 * SLOW_MACHINE)
+def test_what_becomes_of_a_task_on_each_release(project, stack, on_celery, record):
+    """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number is
+    not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once when
+    it is due after the visibility timeout.
+
+    Dans toutes les versions, les limites mettent fin à une tâche, un worker retient avec `--statedb` les identifiants
+    annulés mais pas les estampilles, un nombre n'est pas l'estampille qui lui ressemble, et ce qu'un worker détient
+    échappe à `DEL` et à `FLUSHALL`, et s'exécute plusieurs fois si son échéance dépasse le délai de visibilité.
+    """
+    seen = on_each_release(project, stack, on_celery, fates)
+    record("fates", table_of(seen))
+    for release, lines in seen.items():
+        stamps = None if release == "5.2" else "SUCCESS"
+        assert lines == FATES | {'{"scan_id": 43}, scan_id="43"': stamps, '{"scan_id": "42"}, --statedb': stamps}
+
+
+def test_which_release_brought_what(project, stack, on_celery, record):
+    """Which release knows which setting or method, asked of each.
+
+    Quelle version connaît quel réglage ou quelle méthode, demandé à chacune.
+    """
+    programs = {release: environment(project, release) / "bin" / "python" for release in releases(project)}
+    seen = {}
+    for release, python in (programs | {NOW: sys.executable}).items():
+        told = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
+        seen[release] = dict(zip(ARRIVED, json.loads(told.stdout), strict=True))
+    record("arrived", table_of(seen))
+    assert {name: next(release for release in seen if seen[release][name]) for name in ARRIVED} == ARRIVED
+
+
+def test_5_7_takes_a_redis_of_6_2(project, stack, on_celery):
+    """A worker of 5.7 sends `ZRANGE` with options that Redis has had since 6.2, as the server itself says; one of 5.6
+    does not.
+
+    Un worker en 5.7 envoie `ZRANGE` avec des options que Redis possède depuis 6.2, comme le dit le serveur lui-même ;
+    un worker en 5.6 ne le fait pas.
+    """
+    seen = {release: commands_of_a_worker(each) for release, each in (("5.6", on_celery("5.6")), (NOW, stack))}
+    assert [any(re.match("ZRANGE .* BYSCORE", command) for command in sent) for sent in seen.values()] == [False, True]
+    documented = str(stack.redis().execute_command("COMMAND DOCS", "ZRANGE"))
+    assert re.search(r"'6\.2\.0', 'Added the [^']*BYSCORE", documented), documented
+
+
+@pytest.mark.parametrize("release", ["5.2", "5.6"])
+def test_during_an_upgrade_old_and_new_run_each_other_s_tasks(stack, on_celery, release):
+    """While an upgrade is under way, workers of the old release run what the new one sent, and the reverse, on the same
+    Redis.
+
+    Pendant la montée de version, les workers de l'ancienne exécutent ce que la nouvelle envoie, et l'inverse, sur le
+    même Redis.
+    """
+    new = stack.django()
+    old_stack = on_celery(release)
+    old_stack.port = stack.port
+    old = old_stack.django()
+    old_stack.worker("--queues", "old", name="old")
+    stack.worker("--queues", "new", name="new")
+    for django, queue in ((new, "old"), (old, "new")):
+        sent = f"from core.tasks import ping; ping.apply_async(queue={queue!r}).get(timeout=30)"
+        assert django(sent) == "pong"
+
+
+def test_celery_upgrade_settings_renames_and_no_more(stack, project, tmp_path, console):
+    """`celery upgrade settings` gives old names today's spelling: what did nothing takes effect, and two names of one
+    setting end up as one that is its own value.
+
+    `celery upgrade settings` donne aux anciens noms l'orthographe d'aujourd'hui : ce qui était sans effet en prend un,
+    et deux noms d'un même réglage finissent en un seul, égal à lui-même.
+    """
+    if stack.backend == "compose":
+        pytest.skip("in its container the project is read-only")
+    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project")
+    settings = stack.cwd / "core" / "settings" / "base.py"
+    with settings.open("a") as file:
+        file.write("\n" + (project.recipes / "upgrade" / "before.py").read_text())
+    _, changes = console("rename.console")
+    assert '> CELERY_TASK_DEFAULT_RATE_LIMIT = "10/s"' in changes.output
+    assert "> CELERY_RESULT_EXPIRES = CELERY_RESULT_EXPIRES" in changes.output
+
+
+def honoured(stack):
+    """What a worker makes of each line of `OLD_NAMES`, and its versions."""
+    stack.worker(settings=OLD_NAMES)
+    django = stack.django(OLD_NAMES)
+    django("from core.celery import app\nfrom core.tasks import ping\nresult = ping.delay()\nresult.get(timeout=30)")
+    lifetime = stack.redis(1).ttl(f"celery-task-meta-{django('result.id')}")
+    [stats] = django("app.control.inspect(limit=1).stats()").values()
+    return {
+        "versions": stack.versions(),
+        'CELERY_DEFAULT_RATE_LIMIT = "10/s"': django("app.conf.task_default_rate_limit"),
+        "CELERYD_PREFETCH_MULTIPLIER = 9": stats["prefetch_count"],
+        "CELERY_MAX_CACHED_RESULTS = 100": django("app.conf.result_cache_max"),
+        "CELERY_TASK_RESULT_EXPIRES = 60": -(-lifetime // 60) * 60,  # what is left of it, to the minute
+        'BROKER_BACKEND = "memory"': django("app.connection().transport.driver_type"),
+    }
+
+
+def visible(stack):
+    """What can be seen of a worker, of its messages and results, and of the commands, by line."""
+    settings = {"CELERY_RESULT_EXPIRES": 30}
+    worker = stack.worker("--queues", "celery", "--max-memory-per-child", "15000", settings=settings)
+    django, redis, results = stack.django(settings), stack.redis(0), stack.redis(1)
+    django(IMPORTS)
+    done = django("for _ in range(2): result = ping.delay(); result.get(timeout=60)\nresult.id")
+    key = f"celery-task-meta-{done}"
+    wait_until(lambda: worker.log.count(" succeeded in ") == 2)
+    lines = {
+        "--max-memory-per-child 15000": len(set(re.findall(r"ForkPoolWorker-(\d+)\] Task \S+ succeeded", worker.log))),
+        "CELERY_RESULT_EXPIRES = 30": -(-results.ttl(key) // 30) * 30,
+        '"date_done": "…+01:00"': bool(re.search(r"[+-]\d\d:\d\d$", json.loads(results.get(key))["date_done"])),
+        "timezone = TIME_ZONE": django("str(app.conf.timezone) == settings.TIME_ZONE"),
+        "redis://:/0": django("Connection('redis://:/0').info()['hostname']"),
+        "autodiscover_tasks(lambda: INSTALLED_APPS)": django(
+            "bool(find_related_module('core.apps.CoreConfig', 'tasks'))"
+        ),
+        "beat: celery.backend_cleanup": django(
+            "beat = Scheduler(app=app, lazy=True); beat.setup_schedule(); 'celery.backend_cleanup' in beat.schedule"
+        ),
+    }
+    django("ping.apply_async(countdown=3600)")
+    wait_until(lambda: held(redis) == 1)
+    purged = django("app.control.purge()")
+    django("[ping.apply_async(queue='lowprio', task_id=each) for each in 'ab']; None")
+    message, _, _ = json.loads(redis.hvals("unacked")[0])
+    [[scheduled]] = django("app.control.inspect(limit=1).scheduled()").values()
+    commands = redis.info("commandstats")
+    lines |= {
+        "LLEN celery": redis.llen("celery"),
+        "HLEN unacked": held(redis),
+        "inspect scheduled: priority": scheduled["priority"],
+        "celery purge": purged,
+        "-Q celery, LLEN lowprio": redis.llen("lowprio"),
+        "LINDEX lowprio -1": json.loads(redis.lindex("lowprio", -1))["headers"]["id"],
+        '"stamps" in the message': "stamps" in message["headers"],
+        "ZRANGE … BYSCORE": "cmdstat_zrange" in commands,
+        "EXISTS _kombu.binding_deadlines": redis.exists("_kombu.binding_deadlines"),
+        "revoke_by_stamped_headers": django(REVOKED, 60),
+        "CELERY_TASK_ALWAYS_EAGER, countdown=3600": django(EAGER),
+    }
+    for command in ("celery -A core call core.tasks.pong", "celery inspect ping -A core"):
+        lines[command] = stack.start(command.split()).wait()
+    worker.stop()
+    assert (redis.llen("celery"), held(redis)) == (1, 0)  # purge had not found it
+    lines["celery -A core inspect ping"] = stack.start(["celery", "-A", "core", "inspect", "ping"]).wait()
+    return lines
+
+
+def fates(stack):
+    """What becomes of tasks that are cut short, revoked, deleted while they are held, or due late, by line."""
+    (stack.folder / "probe.py").write_text(PROBE)
+    (stack.folder / "public").mkdir(exist_ok=True)
+    settings = FAST | {"CELERY_IMPORTS": ["probe"], "CELERY_TASK_EAGER_PROPAGATES": True}
+    memory = ("--statedb", str(stack.folder / "statedb"))
+    limits = ("--max-tasks-per-child", "1", "--soft-time-limit", "1", "--time-limit", "2")
+    worker = stack.worker(*limits, *memory, settings=settings)
+    django, redis = stack.django(settings), stack.redis(0)
+    elsewhere = stack.django(settings, {"CELERY_BROKER_URL": "redis://elsewhere:6379/5"})
+    django("import probe\nfrom core.celery import app")
+    lines = {
+        "--max-tasks-per-child 1": django("len({probe.pid.delay().get(timeout=60) for _ in range(2)})"),
+        "--soft-time-limit 1": django("type(probe.work.delay(False).get(60, propagate=False)).__name__"),
+        "--time-limit 2": django("type(probe.work.delay(True).get(60, propagate=False)).__name__"),
+        "CELERY_TASK_EAGER_PROPAGATES = True": django(
+            "failed = probe.fail.delay(); failed.get(60, propagate=False); failed.state"
+        ),
+        "CELERY_BROKER_URL=redis://elsewhere:6379/5": elsewhere(
+            "from core.celery import app; app.connection_for_write().hostname"
+        ),
+    }
+    has_stamps = django(REMEMBERED)
+    in_memory = django(FORGOTTEN) if has_stamps else [None, None]
+    worker.stop()
+    worker = stack.worker(*memory, settings=settings)
+    forgotten = django(FORGOTTEN) if has_stamps else [None, None]
+    lines |= {
+        "revoke, --statedb": django(
+            "revoked = probe.pid.apply_async(task_id='revoked'); revoked.get(60, propagate=False); revoked.state"
+        ),
+        '{"scan_id": 43}, scan_id="43"': in_memory[1],
+        '{"scan_id": "42"}, --statedb': forgotten[0],
+    }
+    assert in_memory[0] == ("REVOKED" if has_stamps else None)
+    ran = stack.folder / "public" / "late"
+    django("probe.note.apply_async(['late'], countdown=10)")
+    wait_until(lambda: held(redis) == 1)
+    index = redis.zrange("unacked_index", 0, -1, withscores=True)
+    wait_until(lambda: redis.time()[0] > index[0][1] + 4)
+    second = stack.worker(name="worker2", settings=settings)
+    wait_until(lambda: ran.exists() and ran.read_text().count("ran") > 1)
+    wait_until(lambda: held(redis) == redis.llen("celery") == 0)
+    lines["countdown > visibility_timeout"] = ran.read_text().count("ran") > 1
+    second.stop()
+    django("probe.note.apply_async(['held'], countdown=3)")
+    wait_until(lambda: held(redis) == 1)
+    redis.delete("celery")
+    lines["DEL celery, HLEN unacked"] = held(redis)
+    redis.flushall()
+    ran = stack.folder / "public" / "held"
+    wait_until(ran.exists)
+    wait_until(lambda: re.search(r"note\[\S+ succeeded", worker.log[worker.log.rindex("note[") :]))
+    lines["FLUSHALL, countdown"] = ran.read_text().count("ran")
+    return lines
+
+
+def commands_of_a_worker(stack):
+    """The commands that a worker of *stack* sends from its start to the end of a first task."""
+    redis = stack.redis()
+    stopped = threading.Event()
+    commands = []
+
+    def read(monitor):
+        for line in monitor.listen():
+            commands.append(line["command"])
+            if line["command"] == "ECHO end":
+                stopped.set()
+                return
+
+    with redis.monitor() as monitor:
+        threading.Thread(target=read, args=(monitor,), daemon=True).start()
+        stack.worker()
+        stack.django()("from core.tasks import ping; ping.delay().get(timeout=30)")
+        redis.echo("end")
+        assert stopped.wait(30)
+    return commands
+
+
+def on_each_release(project, stack, on_celery, observe):
+    """What *observe* saw on a stack of each release, the newest last."""
+    older = releases(project)
+    stacks = {release: on_celery(release) for release in older} | {NOW: stack}
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(stacks, pool.map(observe, stacks.values()), strict=True))
+
+
+def table_of(seen):
+    """One row for each line, one column for each release."""
+    return [{"line": line, **{release: lines[line] for release, lines in seen.items()}} for line in seen[NOW]]

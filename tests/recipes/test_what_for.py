@@ -1,0 +1,217 @@
+import os
+import re
+from itertools import pairwise
+from operator import itemgetter
+from threading import Event, Thread
+
+import pytest
+
+from cookbook.processes import wait_until
+
+YEARS = [str(year) for year in range(2018, 2026)]
+DISK = 0.5  # seconds that it takes to read a file
+JITTER = 0.1  # seconds between the end of a task and the writing of its result, give or take
+
+
+@pytest.fixture
+def weather(stack):
+    """The folder of the measurements in the public storage."""
+    folder = stack.folder / "public" / "weather"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def django(stack, weather):
+    return site(stack)
+
+
+def test_the_request_returns_before_the_task_ends(worker, django, weather):
+    """The request is answered while the task still runs; a later request gets its result.
+
+    La réponse part alors que la tâche tourne encore ; une requête suivante obtient son résultat.
+    """
+    worker()
+    os.mkfifo(weather / "2025.csv")
+    assert post(django, 2025) == 202
+    with (weather / "2025.csv").open("w") as feed:  # opens once the task reads
+        assert shown(django) == {"state": "PENDING", "summary": None}
+        feed.write("celsius\n-3.5\n20\n31.5\n")
+    wait_until(lambda: shown(django)["state"] == "SUCCESS")
+    assert shown(django)["summary"] == {"lowest": -3.5, "mean": 16.0, "highest": 31.5}
+
+
+def test_the_site_works_without_a_worker_and_the_message_waits(worker, django, weather, redis, console):
+    """Without a worker the site answers all the same: the message waits in Redis for one to start.
+
+    Sans worker, le site répond quand même : le message attend dans Redis qu'un worker démarre.
+    """
+    (weather / "2025.csv").write_text("celsius\n20\n")
+    assert post(django, 2025) == 202
+    waiting, _ = console("waiting.console")
+    assert waiting.output == "(integer) 1"
+    assert shown(django)["state"] == "PENDING"
+    worker()
+    wait_until(lambda: shown(django)["state"] == "SUCCESS")
+    assert redis.llen("celery") == 0
+
+
+def test_one_worker_alone_takes_the_tasks_one_by_one(worker, django, weather, record):
+    """A worker of one process runs the tasks one behind the other, in order, long after the requests were answered.
+
+    Un worker d'un seul processus exécute les tâches l'une après l'autre, dans l'ordre, bien après les réponses.
+    """
+    bars = run(django, weather, {"worker1": worker()})
+    record("alone", bars)
+    done = of(bars, "worker1")
+    assert [bar["text"] for bar in done] == YEARS
+    assert not overlapping(done)
+    assert max(bar["end"] for bar in of(bars, "web")) < done[1]["end"]
+
+
+def test_a_second_worker_shares_the_load(worker, django, weather, record):
+    """A second worker takes tasks from the same queue: each runs once, two run at a time, all are done sooner.
+
+    Un second worker puise dans la même file : chaque tâche s'exécute une fois, deux à la fois, et tout finit plus tôt.
+    """
+    first = worker()
+    alone = run(django, weather, {"worker1": first})
+    second = worker(name="worker2")
+    shared = run(django, weather, {"worker1": first, "worker2": second})
+    record("shared", shared)
+    done = of(shared, "worker1", "worker2")
+    assert sorted(bar["text"] for bar in done) == YEARS
+    assert of(shared, "worker1")
+    assert of(shared, "worker2")
+    assert overlapping(done)
+    assert done[-1]["end"] < 0.8 * alone[-1]["end"]
+
+
+def test_the_failure_of_a_task_stays_in_its_result(worker, django):
+    """A task that fails does not touch the site: its state says FAILURE.
+
+    Une tâche qui échoue n'atteint pas le site : son état dit FAILURE.
+    """
+    worker()
+    assert post(django, 1900) == 202
+    wait_until(lambda: shown(django) == {"state": "FAILURE", "summary": None})
+
+
+def test_a_worker_on_another_machine_needs_the_same_files(worker, django, weather, stack):
+    """A worker that does not share the storage does not find the file.
+
+    Un worker qui ne partage pas le stockage ne trouve pas le fichier.
+    """
+    (weather / "2025.csv").write_text("celsius\n20\n")
+    elsewhere = worker(env={"PUBLIC_ROOT": str(stack.folder / "elsewhere")})
+    assert post(django, 2025) == 202
+    wait_until(lambda: shown(django)["state"] == "FAILURE")
+    assert "FileNotFoundError" in elsewhere.log
+
+
+def test_a_worker_without_the_code_drops_the_task(worker, django, weather, redis):
+    """A worker that lacks the code drops the message: the state is FAILURE, and no other worker will run the task.
+
+    Un worker qui n'a pas le code jette le message : l'état est FAILURE, et aucun autre worker n'exécutera la tâche.
+    """
+    (weather / "2025.csv").write_text("celsius\n20\n")
+    old = worker(env={"DJANGO_SETTINGS_MODULE": "core.settings"})
+    assert post(django, 2025) == 202
+    old.wait_for("Received unregistered task of type 'what_for.tasks.summarize'")
+    wait_until(lambda: shown(django)["state"] == "FAILURE")
+    wait_until(lambda: redis.exists("celery", "unacked") == 0)
+
+
+def test_a_task_never_sent_looks_like_one_that_waits(django):
+    """`PENDING` is also what Celery answers for a task that was never sent.
+
+    `PENDING` est aussi la réponse de Celery pour une tâche qui n'a jamais été envoyée.
+    """
+    django("import uuid; address = f'/summaries/{uuid.uuid4()}/'")
+    assert shown(django) == {"state": "PENDING", "summary": None}
+
+
+def test_without_the_broker_the_request_hangs_then_fails(stack, weather):
+    """When no Redis answers, the request waits for more than ten seconds and ends with an error 500.
+
+    Quand aucun Redis ne répond, la requête attend plus de dix secondes et finit en erreur 500.
+    """
+    django = site(stack, REDIS_URL="redis://127.0.0.1:1")
+    django("began = time.monotonic()")
+    assert post(django, 2025, timeout=120) == 500
+    assert django("time.monotonic() - began") > 10
+
+
+def site(stack, **env):
+    """Django with a browser of its own."""
+    django = stack.django(env=env)
+    django(
+        "import time\n"
+        "from django.test import Client\n"
+        "from django.test.utils import setup_test_environment\n"
+        "from what_for.tasks import summarize\n"
+        "setup_test_environment()\n"
+        "client = Client(raise_request_exception=False)\n"
+    )
+    return django
+
+
+def post(django, year, timeout=30):
+    """The status of the answer to a request for a summary; its address is kept for `shown`."""
+    return django(
+        f"answer = client.post('/weather/{year}/summary/'); address = answer.headers.get('Location')\n"
+        "answer.status_code",
+        timeout=timeout,
+    )
+
+
+def shown(django):
+    return django("client.get(address).json()")
+
+
+def run(django, weather, workers):
+    """What the site and *workers* did, and when, for a summary of each year: seconds since the first request."""
+    post(django, 1900)  # so that what is only slow the first time is done
+    wait_until(lambda: shown(django)["state"] == "FAILURE")
+    for year in YEARS:
+        file = weather / f"{year}.csv"
+        if not file.exists():
+            os.mkfifo(file)
+        Thread(target=deliver, args=(file,), daemon=True).start()
+    sent = django(
+        "sent = []\n"
+        f"for year in {YEARS}:\n"
+        "    start = time.time()\n"
+        "    task_id = client.post(f'/weather/{year}/summary/').json()['id']\n"
+        "    sent.append([task_id, year, start, time.time()])\n"
+        "sent"
+    )
+    ids = [task_id for task_id, *_ in sent]
+    wait_until(lambda: all(any(f"{each}] succeeded" in worker.log for worker in workers.values()) for each in ids))
+    ended = django("{each: summarize.AsyncResult(each).date_done.timestamp() for each, *_ in sent}")
+    began = sent[0][2]
+    bars = []
+    for task_id, year, start, answered in sent:
+        bars.append({"lane": "web", "start": start - began, "end": answered - began, "text": year})
+        for name, worker in workers.items():
+            for seconds in re.findall(rf"{task_id}\] succeeded in ([\d.]+)s", worker.log):
+                end = ended[task_id] - began
+                begin = max(end - float(seconds), start - began)  # the worker's seconds also count what follows the end
+                bars.append({"lane": name, "start": begin, "end": end, "text": year})
+    return sorted(bars, key=itemgetter("start"))
+
+
+def deliver(file):
+    """Be a slow disk: let the file be read once, some time after the reading began."""
+    with file.open("w") as feed:
+        Event().wait(DISK)
+        feed.write("celsius\n20\n")
+
+
+def of(bars, *lanes):
+    return [bar for bar in bars if bar["lane"] in lanes]
+
+
+def overlapping(bars):
+    """Whether two of the *bars*, sorted by their start, share a moment."""
+    return any(first["end"] > second["start"] + JITTER for first, second in pairwise(bars))
