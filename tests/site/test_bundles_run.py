@@ -1,0 +1,75 @@
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from cookbook import compose, pages
+from cookbook.project import find_project
+from cookbook.reaper import remove_project
+from cookbook.stack import free_port
+
+# What each recipe's own tasks are asked, and what they answer; every bundle answers core's ping besides.
+QUESTIONS = {
+    "first_task": ("from first_task.tasks import delete_public_file", "delete_public_file.delay('gone')", None),
+    "stamped_headers": ("from stamped_headers.tasks import import_scan", "import_scan.delay('gone')", None),
+}
+
+
+RECIPES = sorted({recipe for page in find_project().pages("en") if (recipe := pages.front_matter(page).get("recipe"))})
+
+
+def test_every_recipe_that_a_page_shows_has_its_bundle(site):
+    assert [file.stem for file in sorted((site / "bundles").glob("*.zip"))] == RECIPES
+
+
+def unpacked(site, recipe, folder):
+    with zipfile.ZipFile(site / "bundles" / f"{recipe}.zip") as bundle:
+        bundle.extractall(folder)
+    [root] = folder.iterdir()
+    return root
+
+
+@pytest.mark.parametrize("recipe", [each for each in RECIPES if each != "compose"])  # the next test's
+def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
+    stack.cwd = unpacked(site, recipe, tmp_path)
+    stack.worker()
+    django = stack.django()
+    assert django("from core.tasks import ping; ping.apply_async(ignore_result=False).get(timeout=30)") == "pong"
+    if recipe in QUESTIONS:
+        imports, call, answer = QUESTIONS[recipe]
+        assert django(f"{imports}; {call}.get(timeout=30)") == answer
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
+def test_a_bundle_with_a_stack_comes_up_and_runs_a_task(site, tmp_path):
+    root = unpacked(site, "compose", tmp_path)
+    (root / ".env").write_bytes((root / ".env.example").read_bytes())
+    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-bundle"
+    ports = {"REDIS_PORT": str(free_port()), "APP_IMAGE": name}
+
+    def docker_compose(*args):
+        command = ["docker", "compose", "--project-name", name, *args]
+        env = {**os.environ, **ports}
+        return subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, text=True).stdout
+
+    try:
+        docker_compose("up", "--build", "--wait")
+        source = "from core.tasks import ping; print(ping.delay().get(timeout=30))"
+        said = docker_compose("exec", "--no-TTY", "worker", "python", "manage.py", "shell", "-v", "0", "-c", source)
+        assert said.strip() == "pong"
+    finally:
+        remove_project(name)
+        compose.engine().images.remove(name, force=True)
+
+
+@pytest.mark.parametrize("recipe", ["install", "stamped_headers"])
+def test_a_bundle_passes_djangos_own_check(site, tmp_path, recipe, stack):
+    with zipfile.ZipFile(site / "bundles" / f"{recipe}.zip") as bundle:
+        bundle.extractall(tmp_path)
+    [manage] = tmp_path.rglob("manage.py")
+    env = {**stack.environment(), "PYTHONPATH": "", "DJANGO_SETTINGS_MODULE": "core.settings"}
+    checked = subprocess.run([sys.executable, manage, "check"], env=env, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr

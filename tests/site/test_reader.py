@@ -1,0 +1,75 @@
+"""What a reader does, in a real browser."""
+
+import pytest
+
+from cookbook import pages, transcripts
+from cookbook.project import find_project
+from cookbook.snippets import cut
+
+DOCS = find_project().docs / "fr"
+ADDRESSES = {page: f"{page.relative_to(DOCS).with_suffix('')}/".replace("index/", "") for page in DOCS.rglob("*.md")}
+PAGES = sorted(ADDRESSES.values())
+RECIPES = sorted(address for page, address in ADDRESSES.items() if pages.front_matter(page).get("recipe"))
+
+
+@pytest.mark.parametrize("language", ["", "en/"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_without_error_and_asks_nobody_else(tab, language, path):
+    tab.goto(language + path)
+    tab.wait_for_load_state("networkidle")
+    assert tab.wrong == []
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_every_copy_button_gives_the_recipe_or_the_commands(tab, project, path):
+    tab.goto(path)
+    blocks = tab.locator(".highlight[data-source]").all()
+    assert blocks
+    for block in blocks:
+        source = block.get_attribute("data-source")
+        file, _, symbols = source.partition(":")
+        block.hover()
+        block.locator("button.md-clipboard, .md-code__button[data-md-type=copy]").first.click()
+        tab.wait_for_function("navigator.clipboard.readText().then(text => text !== '')")
+        copied = tab.evaluate("navigator.clipboard.readText()")
+        tab.evaluate("navigator.clipboard.writeText('')")
+        if file.endswith(".console"):
+            expected = transcripts.commands((project.recipes / file).read_text())
+        else:
+            expected = cut(project, file, *filter(None, symbols.split(","))).text
+        assert copied.rstrip("\n") == expected, source
+
+
+@pytest.mark.parametrize(
+    ("start", "language", "end"), [("redis/keys/", "en", "en/redis/keys/"), ("en/redis/keys/", "fr", "redis/keys/")]
+)
+def test_the_language_switch_keeps_the_page(tab, address, start, language, end):
+    tab.goto(start)
+    tab.locator(f".md-header a[hreflang={language}]").first.evaluate("link => link.click()")
+    tab.wait_for_url(address + end)
+
+
+def test_a_proof_mark_leads_to_its_proof(tab):
+    tab.goto("redis/keys/")
+    mark = tab.locator("a.proof").first
+    target = mark.get_attribute("href")
+    mark.click()
+    assert tab.locator(f"li{target}").is_visible()
+
+
+def test_the_search_index_waits_for_the_reader(tab):
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto("")
+    tab.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "search_index" in url]
+    tab.locator("input.md-search__input").focus()
+    tab.wait_for_function("performance.getEntriesByType('resource').length > 0")
+    tab.keyboard.type("unacked")
+    tab.locator(".md-search-result__item").first.wait_for()
+    assert [url for url in asked if "search_index" in url]
+
+
+@pytest.mark.parametrize(("path", "words"), [("nowhere/", "Page"), ("en/nowhere/", "Page")])
+def test_a_missing_page_has_a_page_of_its_own(site, path, words):
+    assert words in (site / path.replace("nowhere/", "404.html")).read_text(encoding="utf-8")

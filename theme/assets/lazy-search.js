@@ -1,0 +1,25 @@
+// Material fetches the whole search index on every page load, search or no search: hold that one request back until
+// the reader goes for the search box (pointer, focus, or its keys f, s and /) or comes with a query in the address.
+(() => {
+  const { open, send } = XMLHttpRequest.prototype;
+  const held = [];
+  let wanted = /[?&]q=/.test(location.search);
+
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    this.isSearchIndex = String(url).endsWith("search/search_index.json");
+    return open.call(this, method, url, ...rest);
+  };
+  XMLHttpRequest.prototype.send = function (...body) {
+    if (this.isSearchIndex && !wanted) held.push(() => send.apply(this, body));
+    else send.apply(this, body);
+  };
+
+  function release() {
+    wanted = true;
+    held.splice(0).forEach((resume) => resume());
+  }
+  const isSearch = (element) => element.closest(".md-search, [for=__search]");
+  addEventListener("focusin", (event) => isSearch(event.target) && release());
+  addEventListener("pointerdown", (event) => isSearch(event.target) && release());
+  addEventListener("keydown", (event) => ["f", "s", "/"].includes(event.key) && release());
+})();
