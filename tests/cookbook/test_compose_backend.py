@@ -52,7 +52,7 @@ def test_a_run_sweeps_what_a_killed_run_left_and_nothing_else(somebody_elses):
 
 def test_what_a_container_still_holds_is_removed_once_that_lets_go():
     name = f"{compose.PREFIX}0123456789ab-2"
-    network = compose.engine().networks.create(name, labels={PROJECT_LABEL: name})
+    compose.engine().networks.create(name, labels={PROJECT_LABEL: name})
     holder = compose.engine().containers.run(IMAGE, ["sleep", "3"], network=name, detach=True)
     try:
         remove_project(name)

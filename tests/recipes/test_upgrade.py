@@ -190,9 +190,9 @@ def test_what_is_seen_of_a_worker_on_each_release(project, stack, on_celery, rec
 
 @pytest.mark.timeout(2 * SLOW_MACHINE)
 def test_what_becomes_of_a_task_on_each_release(project, stack, on_celery, record):
-    """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number is
-    not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once when
-    it is due after the visibility timeout.
+    """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number
+    is not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once
+    when it is due after the visibility timeout.
 
     Dans toutes les versions, les limites mettent fin à une tâche, un worker retient avec `--statedb` les identifiants
     annulés mais pas les estampilles, un nombre n'est pas l'estampille qui lui ressemble, et ce qu'un worker détient
