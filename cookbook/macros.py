@@ -48,8 +48,8 @@ class Context:
         return f'<span class="gap" title="{attribute(text)}">{self.words["not proven"]}</span>'
 
     def unrecorded(self, recipe: str, record: str) -> str:
-        """The gap where something recorded should stand; stated if the run skipped proofs, and so perhaps this one."""
-        stated = proofs.skipped_some(self.project, recipe)
+        """The gap where something recorded should stand; stated if the run skipped its proof, with a reason."""
+        stated = proofs.skipped(self.project, recipe, record)
         return self.missing(f"{recipe}: no run recorded {record!r}", stated=stated)
 
     def caller(self) -> str:
@@ -130,7 +130,8 @@ def transcript(context: Context, path: str) -> str:
     block = fenced(text.rstrip("\n"), f'.console data-source="{path}"')
     recipe = path.partition("/")[0]
     if not proofs.ran(context.project, recipe, f"recipes/{path}"):
-        return context.missing(f"recipes/{path}: no run of {recipe} executed it") + "\n\n" + block
+        stated = proofs.skipped(context.project, recipe, path.partition("/")[2])
+        return context.missing(f"recipes/{path}: no run of {recipe} executed it", stated=stated) + "\n\n" + block
     return block
 
 

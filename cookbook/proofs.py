@@ -65,9 +65,13 @@ def record(project: Project, recipe: str, name: str) -> Any:
     return next((run.records[name] for run in evidence.load(project, recipe) if name in run.records), None)
 
 
-def skipped_some(project: Project, recipe: str) -> bool:
-    """Whether a run of *recipe* left out proofs, and said why: what they would have recorded is then a stated gap."""
-    return any(proof.outcome == "skipped" for run in evidence.load(project, recipe) for proof in run.tests)
+def skipped(project: Project, recipe: str, name: str) -> bool:
+    """Whether a run of *recipe* left out a proof whose source names *name*, and said why: what is missing is stated."""
+    sources = _sources(evidence.proof_module(project, recipe).read_text(encoding="utf-8"))
+    left_out = {
+        proof.name for run in evidence.load(project, recipe) for proof in run.tests if proof.outcome == "skipped"
+    }
+    return any(f'"{name}"' in source for test, source in sources.items() if test in left_out)
 
 
 def verified(project: Project, recipe: str, language: str, root: str) -> str:

@@ -1,7 +1,8 @@
 import pytest
-from mini import edit, make_project, write
+from mini import FILES, QUICK_PROOF, edit, make_project, write, write_evidence
 
 from cookbook import build
+from cookbook.evidence import Proof
 
 
 @pytest.fixture
@@ -39,3 +40,30 @@ def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
         "mkdocs.yml: mkdocs ended with exit code 2: Error: Invalid value for '-f' / '--config-file'"
     )
     assert english == "mkdocs.en.yml:6: Config value 'docs_dir': The path 'docs/de' isn't an existing directory."
+
+
+ENTERED = '''
+
+def test_the_container_is_entered(console):
+    """The container is entered.
+
+    On entre dans le conteneur.
+    """
+    console("hello.console")
+'''
+NEVER_RAN = "docs/{}/start/greet.md:{}: recipes/greet/hello.console: no run of greet executed it"
+
+
+@pytest.mark.parametrize("outcome", ["skipped", None])
+def test_a_transcript_that_no_run_executed_is_refused_unless_its_proof_was_skipped_with_a_reason(project, outcome):
+    write(project, "tests/recipes/test_greet.py", QUICK_PROOF + ENTERED)
+    tests = write_evidence(project, transcripts={}).tests
+    if outcome:
+        name = "test_the_container_is_entered"
+        sentence = {"en": "The container is entered.", "fr": "On entre dans le conteneur."}
+        tests = [*tests, Proof(name, f"tests/recipes/test_greet.py::{name}", 9, sentence, outcome, 0.0, "no engine")]
+        write_evidence(project, transcripts={}, tests=tests)
+    built = build.build(project, project.root / "built", {"COOKBOOK_PUBLISH": "true"}, strict=False)
+    line = FILES["docs/fr/start/greet.md"].split("\n").index('{@ transcript("greet/hello.console") @}') + 1
+    assert built.warnings == ([] if outcome else [NEVER_RAN.format(language, line) for language in ("fr", "en")])
+    assert 'class="gap"' in (project.root / "built/fr/start/greet/index.html").read_text(encoding="utf-8")
