@@ -250,7 +250,7 @@ def wait_for_redis(client: redis.Redis) -> None:
 
 def remove_container(name: str) -> None:
     try:
-        engine().containers.get(name).remove(force=True)
+        engine().containers.get(name).remove(force=True, v=True)
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:

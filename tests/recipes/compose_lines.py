@@ -238,7 +238,9 @@ class Bench:
         """Make the containers of all services; none is started."""
         for service, variable in (("redis", "REDIS_IMAGE"), ("db", "POSTGRES_IMAGE")):
             content = f"FROM {self.image(variable)}\nUSER root\n".encode()
-            compose.engine().images.build(fileobj=io.BytesIO(content), tag=f"{self.name}-{service}")
+            compose.engine().images.build(
+                fileobj=io.BytesIO(content), tag=f"{self.name}-{service}", rm=True, forcerm=True
+            )
             self.images.append(f"{self.name}-{service}")
         for service, scripts in self.scripts.items():
             self.services[service]["command"] = ["sh", "-c", "\n".join(scripts).replace("$", "$$")]

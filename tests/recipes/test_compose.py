@@ -445,7 +445,7 @@ def test_an_unhealthy_container_goes_on_running(up):
         assert (after["Health"]["Status"], after["Status"], after["StartedAt"]) == ("unhealthy", "running", began)
         assert container.attrs["RestartCount"] == 0
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
 
 def test_redis_cli_needs_e_to_fail(up):
