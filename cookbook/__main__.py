@@ -72,7 +72,16 @@ def publish_site(project: Project, args: Namespace) -> int:
 
 
 def make_site(project: Project, args: Namespace) -> int:
-    status = run_recipes(project, args) or _publish_run(project, args, [compose.chosen(project, args.stack)])
+    backends = [compose.chosen(project, args.stack)]
+    status = run_recipes(project, args)
+    local_only = [
+        name for name in project.recipe_names() if not evidence.proves_something(evidence.load(project, name))
+    ]
+    if status == 0 and local_only and args.stack == "auto" and backends != ["local"]:
+        print(f"{', '.join(local_only)}: nothing to prove on {backends[0]}: run on this machine", flush=True)
+        backends.append("local")
+        status = run_recipes(project, Namespace(recipes=local_only, record=False, stack="local"))
+    status = status or _publish_run(project, args, backends)
     if status == 0 and args.serve:
         serve.serve_site(args.site_dir or project.site, args.port)
     return status

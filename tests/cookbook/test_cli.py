@@ -1,9 +1,11 @@
 import re
+from dataclasses import replace
 
 import pytest
 from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
 
-from cookbook import parity
+import cookbook.__main__ as command_line
+from cookbook import compose, parity
 from cookbook.__main__ import main
 
 COMMANDS = ("run", "record", "check", "parity", "publish", "site", "serve", "test")
@@ -201,3 +203,24 @@ def test_a_stack_that_does_not_exist_is_a_usage_error(project):
     said = cookbook(project, "run", "--stack", "cloud")
     assert said.returncode == 2
     assert "invalid choice: 'cloud'" in said.stderr
+
+
+def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, capsys):
+    (project.evidence / "local/greet.json").unlink()
+    ran = []
+
+    def run(project, paths, stack):
+        backend = "compose" if stack == "--stack=auto" else stack.removeprefix("--stack=")
+        ran.append(backend)
+        outcome = "skipped" if backend == "compose" else "passed"
+        [proof] = write_evidence(project, backend=backend).tests
+        write_evidence(project, backend=backend, tests=[replace(proof, outcome=outcome, reason="not in the image")])
+        return 0
+
+    monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
+    monkeypatch.setattr(command_line, "_pytest", run)
+    monkeypatch.chdir(project.root)
+    assert main(["site"]) == 0
+    assert ran == ["compose", "local"]
+    assert "greet: nothing to prove on compose: run on this machine" in capsys.readouterr().out
+    assert (project.site / "index.html").is_file()
