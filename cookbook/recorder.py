@@ -1,4 +1,4 @@
-"""Gathers the reports of a pytest run and writes them as evidence, recipe by recipe; shows progress meanwhile."""
+"""Gathers the reports of a pytest run, shows progress, and writes the evidence of each recipe as soon as it ended."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from cookbook import evidence
+from cookbook import cells, evidence, statements
+from cookbook.columns import Column
 from cookbook.local import installed_versions
 from cookbook.project import Project
 
+NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
 NARROWED = ("keyword", "markexpr", "lf", "deselect", "stepwise")
 
 
@@ -23,6 +25,7 @@ class Recorder:
     def __init__(self, project: Project, config: pytest.Config) -> None:
         self.project = project
         self.config = config
+        self.column = statements.column(config)
         self.reports: dict[str, dict[str, list[pytest.TestReport]]] = defaultdict(lambda: defaultdict(list))
         self.expected: dict[str, set[str]] = defaultdict(set)
         self.finished: dict[str, set[str]] = defaultdict(set)
@@ -50,13 +53,28 @@ class Recorder:
             self.finished[recipe].add(report.nodeid)
             if self.finished[recipe] >= self.expected[recipe]:
                 self._progress(recipe)
+                if self._whole(recipe):
+                    self._write(recipe)
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         for recipe in self.reports:
-            if self._whole(recipe):
-                evidence.write(self.project, self._evidence(recipe))
-            else:
+            if not self._whole(recipe):
                 self._say(f"{recipe}: only some of its proofs ran: its evidence stays as it was")
+        if self.column and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, NO_TESTS):
+            for recipe in self._asked() - self.expected.keys():  # none of its proofs depends on what the column has
+                self._write(recipe)
+
+    def _write(self, recipe: str) -> None:
+        if self.column:
+            cells.write(self.project, self._cell(self.column, recipe))
+        else:
+            evidence.write(self.project, self._evidence(recipe))
+
+    def _asked(self) -> set[str]:
+        """The recipes whose proofs this run was to find."""
+        places = [self.config.rootpath / arg for arg in self.config.args]
+        modules = {name: evidence.proof_module(self.project, name) for name in self.project.recipe_names()}
+        return {name for name, module in modules.items() if any(module.is_relative_to(place) for place in places)}
 
     def _expect(self, ids: Any) -> None:
         for nodeid in ids:
@@ -88,8 +106,25 @@ class Recorder:
         narrowed = any(self.config.getoption(name, None) for name in NARROWED) or any(
             "::" in arg for arg in self.config.args
         )
+        if narrowed or not self.finished[recipe] >= self.expected[recipe]:
+            return False
+        if self.column:  # which leaves out the proofs that say nothing of it
+            return True
         names = {nodeid.split("::")[1].partition("[")[0] for nodeid in self.finished[recipe]}
-        return not narrowed and names >= set(proof_names(evidence.proof_module(self.project, recipe)))
+        return names >= set(proof_names(evidence.proof_module(self.project, recipe)))
+
+    def _cell(self, column: Column, recipe: str) -> cells.Cell:
+        ended = self._evidence(recipe)
+        return cells.Cell(
+            column=column.name,
+            recipe=recipe,
+            date=ended.date[: len("2026-11-22")],
+            versions=ended.versions if ended.tests else {},
+            digest=cells.digest(self.project, column, recipe),
+            seconds=round(sum(proof.seconds for proof in ended.tests)),
+            outcomes={proof.name: proof.outcome for proof in ended.tests},
+            reasons={proof.name: proof.reason for proof in ended.tests if proof.reason},
+        )
 
     def _evidence(self, recipe: str) -> evidence.Evidence:
         cases: dict[str, list[list[pytest.TestReport]]] = defaultdict(list)
@@ -149,6 +184,8 @@ def proof_names(module: Path) -> list[str]:
 def _outcome(reports: list[pytest.TestReport]) -> str:
     if any(report.failed for report in reports):
         return "failed"
+    if any(hasattr(report, "stated") for report in reports):
+        return "stated"
     if any(report.skipped for report in reports):
         return "xfailed" if any(hasattr(report, "wasxfail") for report in reports) else "skipped"
     return "passed"
@@ -158,6 +195,11 @@ def _reason(reports: list[pytest.TestReport]) -> str:
     for report in reports:
         if hasattr(report, "wasxfail"):
             return str(report.wasxfail).removeprefix("reason: ")
+        if hasattr(report, "stated"):
+            return str(report.stated)
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            return str(crash.message if crash else report.longrepr).strip().partition("\n")[0]
         if report.skipped and isinstance(report.longrepr, tuple):
             return str(report.longrepr[2]).removeprefix("Skipped: ")
     return ""
