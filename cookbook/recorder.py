@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Recorder:
         self.column = statements.column(config)
         self.reports: dict[str, dict[str, list[pytest.TestReport]]] = defaultdict(lambda: defaultdict(list))
         self.expected: dict[str, set[str]] = defaultdict(set)
+        self.digests: dict[str, Any] = {}  # as the run began: what is edited meanwhile was not run
         self.finished: dict[str, set[str]] = defaultdict(set)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -70,6 +72,11 @@ class Recorder:
         else:
             evidence.write(self.project, self._evidence(recipe))
 
+    def _digest(self, recipe: str) -> Any:
+        if self.column:
+            return cells.digest(self.project, self.column, recipe)
+        return evidence.digests(self.project, recipe)
+
     def _asked(self) -> set[str]:
         """The recipes whose proofs this run was to find."""
         places = [self.config.rootpath / arg for arg in self.config.args]
@@ -80,6 +87,8 @@ class Recorder:
         for nodeid in ids:
             if recipe := self._recipe(nodeid):
                 self.expected[recipe].add(nodeid)
+                if recipe not in self.digests:
+                    self.digests[recipe] = self._digest(recipe)
 
     def _recipe(self, nodeid: str) -> str | None:
         module = self.config.rootpath / nodeid.partition("::")[0]
@@ -110,53 +119,62 @@ class Recorder:
             return False
         if self.column:  # which leaves out the proofs that say nothing of it
             return True
-        names = {nodeid.split("::")[1].partition("[")[0] for nodeid in self.finished[recipe]}
+        names = set(map(_name, self.finished[recipe]))
         return names >= set(proof_names(evidence.proof_module(self.project, recipe)))
 
     def _cell(self, column: Column, recipe: str) -> cells.Cell:
-        ended = self._evidence(recipe)
+        proofs = self._proofs(recipe)
         return cells.Cell(
             column=column.name,
             recipe=recipe,
-            date=ended.date[: len("2026-11-22")],
-            versions=ended.versions if ended.tests else {},
-            digest=cells.digest(self.project, column, recipe),
-            seconds=round(sum(proof.seconds for proof in ended.tests)),
-            outcomes={proof.name: proof.outcome for proof in ended.tests},
-            reasons={proof.name: proof.reason for proof in ended.tests if proof.reason},
+            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            versions=self._versions(recipe),
+            digest=self.digests.get(recipe) or self._digest(recipe),
+            seconds=round(sum(proof.seconds for proof in proofs)),
+            outcomes={proof.name: proof.outcome for proof in proofs},
+            reasons={proof.name: proof.reason for proof in proofs if proof.reason},
         )
 
     def _evidence(self, recipe: str) -> evidence.Evidence:
-        cases: dict[str, list[list[pytest.TestReport]]] = defaultdict(list)
-        for nodeid, reports in self.reports[recipe].items():
-            cases[nodeid.split("::")[1].partition("[")[0]].append(reports)
         transcripts: dict[str, str] = {}
         records: dict[str, Any] = {}
-        versions: dict[str, set[str]] = defaultdict(set)
-        for name, runs in cases.items():
-            for key, value in (pair for reports in runs for pair in reports[-1].user_properties):
-                if key == "transcript":
-                    transcripts[str(value)] = name
-                elif key == "record":
-                    records.update(value)  # type: ignore[call-overload]
-                elif key == "versions":
-                    for package, number in value.items():  # type: ignore[attr-defined]
-                        versions[package].add(number)
+        for nodeid, key, value in self._properties(recipe):
+            if key == "transcript":
+                transcripts[str(value)] = _name(nodeid)
+            elif key == "record":
+                records.update(value)
         return evidence.Evidence(
             recipe=recipe,
             backend=self.config.option.stack,
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             # Proofs that ask for no stack ran in this environment, and on no server.
-            versions={
-                **installed_versions(),
-                "server": "",
-                **{package: ", ".join(sorted(numbers)) for package, numbers in versions.items()},
-            },
-            files=evidence.digests(self.project, recipe),
-            tests=[self._proof(name, runs) for name, runs in cases.items()],
+            versions={**installed_versions(), "server": "", **self._versions(recipe)},
+            files=self.digests[recipe],
+            tests=self._proofs(recipe),
             transcripts=transcripts,
             records=records,
         )
+
+    def _properties(self, recipe: str) -> Iterator[tuple[str, str, Any]]:
+        """What the tests of *recipe* noted of themselves: test, key, value."""
+        for nodeid, reports in self.reports[recipe].items():
+            for key, value in reports[-1].user_properties:
+                yield nodeid, key, value
+
+    def _versions(self, recipe: str) -> dict[str, str]:
+        """The versions that the stacks of *recipe* had; several of one package in one text."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for _, key, value in self._properties(recipe):
+            if key == "versions":
+                for package, number in value.items():
+                    found[package].add(number)
+        return {package: ", ".join(sorted(numbers)) for package, numbers in found.items()}
+
+    def _proofs(self, recipe: str) -> list[evidence.Proof]:
+        cases: dict[str, list[list[pytest.TestReport]]] = defaultdict(list)
+        for nodeid, reports in self.reports[recipe].items():
+            cases[_name(nodeid)].append(reports)
+        return [self._proof(name, runs) for name, runs in cases.items()]
 
     def _proof(self, name: str, runs: list[list[pytest.TestReport]]) -> evidence.Proof:
         """One proof out of the reports of its cases (several when it is parametrised): the worst outcome counts."""
@@ -179,6 +197,11 @@ def proof_names(module: Path) -> list[str]:
     """The names of the test functions that *module* defines."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def _name(nodeid: str) -> str:
+    """The function of a test, whichever of its cases it is."""
+    return nodeid.split("::")[1].partition("[")[0]
 
 
 def _outcome(reports: list[pytest.TestReport]) -> str:
