@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip -qq --disable-pip-version-check
 COOKBOOK := $(VENV)/bin/python -m cookbook
 READY := $(VENV)/ready
 
-.PHONY: help site test record serve check env lock clean
+.PHONY: help site test matrix record serve check env lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,12 @@ test: $(READY)
 	@$(COOKBOOK) test $(if $(STACK),--stack $(STACK))
 
 #:                            STACK=local or compose runs the proofs there; else on Compose where an engine answers
+
+#: make matrix [RECIPE=x]     every recipe on older releases of Celery and on other servers; COLUMNS=celery-5.3,redis-6.2
+matrix: $(READY)
+	@$(COOKBOOK) matrix $(RECIPE) $(if $(COLUMNS),--columns $(COLUMNS))
+
+#:                            what did not change since its last run is not run again
 
 #: make record [RECIPE=x]     run recipes and rewrite their transcripts with what the commands print now
 record: $(READY)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import compose, evidence, parity, publish, serve
+from cookbook import cells, columns, compose, evidence, matrix, parity, publish, serve
 from cookbook.project import CookbookError, Project, find_project
 
 PYTEST_USAGE_ERROR = 4
@@ -49,6 +49,32 @@ def run_recipes(project: Project, args: Namespace) -> int:
         raise CookbookError("tests/recipes: there are no proofs: write tests/recipes/test_<recipe>.py")
     modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
     return _pytest(project, modules, f"--stack={args.stack}", *(["--record"] if args.record else []))
+
+
+def run_matrix(project: Project, args: Namespace) -> int:
+    """Run what the matrix lacks, column by column; what finished is kept, however the run ends."""
+    recipes = args.recipes or project.recipe_names()
+    asked = [columns.parse(project, name) for name in args.columns.split(",") if name] or columns.columns(project)
+    failures = []
+    for column in asked:
+        due = matrix.due(project, column, recipes)
+        print(f"== {column.name or column.server}: {len(due)} of {len(recipes)} recipes to run", flush=True)
+        if not due:
+            continue
+        try:
+            matrix.prepare(project, column)
+        except CookbookError as error:
+            print(f"{column.name}: {matrix.NOT_RUN}: {error}", flush=True)
+            continue
+        start = time.monotonic()
+        release = [f"--celery={column.celery}"] if column.celery else []
+        modules = [f"tests/recipes/test_{recipe}.py" for recipe in due]
+        _pytest(project, modules, "--stack=local", f"--server={column.server}", *release)
+        print(f"== {column.name or column.server}: ran in {_since(start)}", flush=True)
+        left = [recipe for recipe in due if not cells.load(project, recipe, [column])]
+        failures += [f"tests/recipes/test_{recipe}.py: its run in {column.name} did not end" for recipe in left]
+    print(matrix.summary(project, asked, recipes))
+    return _tell(failures + [line for recipe in recipes for line in cells.problems(project, recipe, asked)])
 
 
 def check_project(project: Project, args: Namespace) -> int:
@@ -143,6 +169,14 @@ def _parser() -> ArgumentParser:
     for command in running:
         command.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
     running[1].set_defaults(record=True)
+
+    comparing = add(
+        "matrix", run_matrix, "run recipes on older releases of Celery and on other servers: what is not fresh"
+    )
+    comparing.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
+    comparing.add_argument(
+        "--columns", default="", metavar="A,B", help="such as celery-5.3, redis-6.2 (default: the whole matrix)"
+    )
 
     checking = add("check", check_project, "tell what shows without a build: parity, prose, unused regions, evidence")
     checking.add_argument("--no-evidence", dest="evidence", action="store_false", help="leave the evidence out")

@@ -1,4 +1,4 @@
-"""Environments with an older Celery, so that one run shows what changed: pinned by hash, made by uv, kept by content.
+"""Environments with an older Celery or another server: pinned by hash, made by uv, kept by content.
 
 `tests/environments/celery-5.6.in` says what belongs together, `make lock` writes the `.txt` beside it.
 """
@@ -25,12 +25,23 @@ def releases(project: Project) -> list[str]:
 
 
 def environment(project: Project, release: str) -> Path:
-    """The virtual environment of *release*, made now if it was not yet; CookbookError when it cannot be."""
-    lock = _folder(project) / f"celery-{release}.txt"
-    if not lock.exists():
+    """The virtual environment of Celery *release*; CookbookError when it is not pinned or cannot be made."""
+    if not lock_file(project, f"celery-{release}").exists():
         known = ", ".join(releases(project))
-        raise CookbookError(f"{project.relative(lock.parent)}: no environment for Celery {release}: there are {known}")
-    made = project.root / ".cache" / "environments" / f"celery-{release}-{digest(lock)[:12]}"
+        where = project.relative(_folder(project))
+        raise CookbookError(f"{where}: no environment for Celery {release}: there are {known}")
+    return made(project, f"celery-{release}")
+
+
+def lock_file(project: Project, name: str) -> Path:
+    """What pins the environment *name*, "celery-5.3" or "redis-6.2", by hash; whether it exists is for the caller."""
+    return _folder(project) / f"{name}.txt"
+
+
+def made(project: Project, name: str) -> Path:
+    """The virtual environment *name*, made now if it was not yet; CookbookError when it cannot be."""
+    lock = lock_file(project, name)
+    made = project.root / ".cache" / "environments" / f"{name}-{digest(lock)[:12]}"
     made.parent.mkdir(parents=True, exist_ok=True)
     with made.with_suffix(".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # several processes of one run ask for the same one at once

@@ -13,7 +13,7 @@ from typing import Any
 from cookbook.project import STACK_FILES, CookbookError, Project, digest
 
 SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
-WORST_FIRST = ("failed", "skipped", "xfailed", "passed")  # how a test can end
+WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
 IGNORED = ("__pycache__", ".sqlite3", ".pyc")
 
 
@@ -68,12 +68,14 @@ def digests(project: Project, recipe: str) -> dict[str, str]:
 
 def write(project: Project, evidence: Evidence) -> Path:
     """Put the record of a run in its place, whole or not at all."""
-    file = project.evidence / evidence.backend / f"{evidence.recipe}.json"
+    return write_json(project.evidence / evidence.backend / f"{evidence.recipe}.json", asdict(evidence))
+
+
+def write_json(file: Path, data: object) -> Path:
+    """Put *data* into *file*, whole or not at all, with a line for each value."""
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_suffix(f".{os.getpid()}")
-    aside.write_text(
-        json.dumps(asdict(evidence), ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    aside.write_text(json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     aside.replace(file)
     return file
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,21 @@ TELL = (  # the versions of the environment that runs it, by the names that evid
 
 
 class LocalStack(Stack):
-    """Everything on this machine, in this Python environment or in the one that has its programs in *programs*."""
+    """Everything on this machine, in this Python environment or in the one that has its programs in *programs*, on the
+    server that is at hand or on the program *server*."""
 
     backend = "local"
 
     def __init__(
-        self, project: Project, folder: Path, settings: str = "core.settings", programs: Path | None = None
+        self,
+        project: Project,
+        folder: Path,
+        settings: str = "core.settings",
+        programs: Path | None = None,
+        server: Path | None = None,
     ) -> None:
         super().__init__(project, folder, settings)
+        self._server_program = str(server or find_server())
         self._programs = programs or Path(sys.executable).parent
         self._is_own = programs is None
         self._server: Process | None = None
@@ -55,7 +63,7 @@ class LocalStack(Stack):
                 "save": "",
                 **{name.replace("_", "-"): value for name, value in options.items()},
             }
-            argv = [find_server()]
+            argv = [self._server_program]
             for name, value in directives.items():
                 argv += [f"--{name}", value]
             server = self._server = Process(argv, env=os.environ, cwd=self.folder)
@@ -101,11 +109,7 @@ class LocalStack(Stack):
         }
 
     def versions(self) -> dict[str, str]:
-        if self._is_own:
-            return installed_versions()
-        told = subprocess.run([str(self._programs / "python"), "-c", TELL], capture_output=True, text=True, check=True)
-        versions: dict[str, str] = json.loads(told.stdout)
-        return versions
+        return installed_versions() if self._is_own else versions_of(self._programs)
 
     def close(self) -> None:
         for process in reversed(self.processes):
@@ -117,6 +121,14 @@ def installed_versions() -> dict[str, str]:
     """The versions of this Python environment."""
     packages = {name: version(package) for name, package in PACKAGES.items()}
     return {"python": platform.python_version(), **packages}
+
+
+@cache
+def versions_of(programs: Path) -> dict[str, str]:
+    """The versions of the environment that has its programs in the folder *programs*."""
+    told = subprocess.run([str(programs / "python"), "-c", TELL], capture_output=True, text=True, check=True)
+    versions: dict[str, str] = json.loads(told.stdout)
+    return versions
 
 
 def find_server() -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mkdocs_macros.plugin import MacrosPlugin
 
-from cookbook import diagrams, pages, proofs, reference, snippets, timelines, transcripts
+from cookbook import diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
 from cookbook.markdown import attribute, fenced, html_block
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.proofs import recorded_table
@@ -75,18 +75,42 @@ class Context:
         """The address of the page of *recipe*, from this page; empty when it is this one."""
         if self.page.meta.get("recipe") == recipe:
             return ""
-        folder = self.project.docs / self.language
         for file in self.project.pages(self.language):
             if pages.front_matter(file).get("recipe") == recipe:
-                address = file.relative_to(folder).with_suffix("").as_posix()
-                return "../" * str(self.page.url).count("/") + address + "/"
+                return self._address(file)
         raise CookbookError(f"no page says `recipe: {recipe}` in its front matter")
+
+    def titles(self) -> dict[str, str]:
+        """The title of the page of each recipe, linked from this page, in the order of the titles."""
+        found = {}
+        for file in self.project.pages(self.language):
+            meta = pages.front_matter(file)
+            if recipe := meta.get("recipe"):
+                found[recipe] = f'<a href="{self._address(file)}">{escape(meta["title"])}</a>'
+        return dict(sorted(found.items(), key=lambda item: item[1].partition(">")[2]))
+
+    def _address(self, file: Path) -> str:
+        address = file.relative_to(self.project.docs / self.language).with_suffix("").as_posix()
+        return "../" * str(self.page.url).count("/") + address + "/"
 
 
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
     context = _context(env)
-    for function in (code, transcript, proven, setting, default, compat, sequence, timeline, table, tally):
+    for function in (
+        code,
+        transcript,
+        proven,
+        setting,
+        default,
+        compat,
+        matrix,
+        since,
+        sequence,
+        timeline,
+        table,
+        tally,
+    ):
         env.macro(_guarded(function, context), function.__name__)
 
 
@@ -163,6 +187,16 @@ def compat(context: Context, recipe: str) -> str:
     """The versions that a recipe ran on, from its evidence; what was not run is not in it."""
     found = proofs.compat_table(context.project, recipe, context.language)
     return html_block(found) if found else context.missing(f"{recipe}: no evidence")
+
+
+def matrix(context: Context, *, caption: str) -> str:
+    """Every recipe on every version: how each ended in each column of the matrix, and what was not run."""
+    return html_block(recorded_table(*holds.matrix_table(context.project, context.titles(), context.language), caption))
+
+
+def since(context: Context, *, caption: str) -> str:
+    """From which release of Celery each recipe holds, as the matrix shows it."""
+    return html_block(recorded_table(*holds.since_table(context.project, context.titles(), context.language), caption))
 
 
 def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from cookbook import compose, environments, transcripts
+from cookbook import compose, environments, statements, transcripts
 from cookbook.compose import ComposeStack
 from cookbook.local import LocalStack
 from cookbook.processes import FOLDER, Process, Run, run_folder
@@ -24,7 +24,8 @@ RUN = pytest.StashKey[Run]()
 STACKS: dict[str, type[Stack]] = {"local": LocalStack, "compose": ComposeStack}
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.register(statements)
     group = parser.getgroup("cookbook")
     group.addoption("--stack", choices=("auto", *STACKS), default="auto", help="what the proofs run on (default: auto)")
     group.addoption("--record", action="store_true", help="rewrite the transcripts with what their commands print now")
@@ -38,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a process of xdist: the run is its parent's, and so is the choice of the stack
         config.option.stack = os.environ[CHOICE]
         return
+    if statements.column(config):
+        config.option.stack = "local"
     config.option.stack = os.environ[CHOICE] = compose.chosen(project, config.option.stack)
     run = config.stash[RUN] = Run()
     if not config.option.basetemp:
@@ -46,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
+    if column := statements.column(config):
+        return f"stack: local ({column.name or column.server})"
     if config.option.stack == "local":
         return "stack: local (a server and workers as child processes)"
     return f"stack: {config.option.stack}"
@@ -96,11 +101,12 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
     own = (project.recipes / recipe / "settings.py").exists()
     folder = run_folder() / re.sub(r"\W+", "-", f"{os.getpid()}-{request.node.name}")[:60]
     kind = STACKS[request.config.option.stack]
+    settings = f"{recipe}.settings" if own else "core.settings"
     try:
         prepare_once(kind, project)
+        running = kind(project, folder, settings, **statements.programs(project, statements.column(request.config)))
     except CookbookError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    running = kind(project, folder, f"{recipe}.settings" if own else "core.settings")
     try:
         yield running
         if running.port:
@@ -202,7 +208,9 @@ def console(
         if request.config.getoption("--record"):
             if transcripts.differences(recorded, actual, where):
                 file.write_text(transcripts.render(actual), encoding="utf-8")
-        elif drift := transcripts.differences(recorded, actual, where):
+        elif (drift := transcripts.differences(recorded, actual, where)) and not statements.differs_as_stated(
+            request.node, drift
+        ):
             pytest.fail("\n".join(drift), pytrace=False)
         request.node.user_properties.append(("transcript", f"recipes/{recipe}/{name}"))
         return actual

@@ -12,7 +12,7 @@ from typing import Any
 
 from babel.dates import format_date
 
-from cookbook import evidence
+from cookbook import evidence, holds
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.words import WORDS
@@ -28,6 +28,7 @@ class Claim:
     sentence: dict[str, str]
     runs: list[tuple[Evidence, Proof]]
     gap: dict[str, str]
+    holds: dict[str, str]
 
     @property
     def is_stated(self) -> bool:
@@ -35,10 +36,11 @@ class Claim:
         return bool(self.runs) and all(proof.outcome in ("skipped", "xfailed") for _, proof in self.runs)
 
     def summary(self, language: str) -> str:
-        """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run."""
-        return "; ".join(
+        """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run, and what the matrix says."""
+        runs = "; ".join(
             f"{_versions(run)}, {_date(run, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
+        return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
 
 
 def find(project: Project, recipe: str, name: str) -> Claim:
@@ -50,7 +52,8 @@ def find(project: Project, recipe: str, name: str) -> Claim:
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
     gap = {language: _gap(project, recipe, runs, language) for language in LANGUAGES}
-    return Claim(runs[0][1].sentence if runs else {}, runs, gap if gap["en"] else {})
+    versions = {language: _holds(project, recipe, name, runs, language) for language in LANGUAGES}
+    return Claim(runs[0][1].sentence if runs else {}, runs, gap if gap["en"] else {}, versions)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -101,6 +104,8 @@ def section(project: Project, recipe: str, language: str) -> str:
         ended = [_outcome(run, proof, language) for run, proof in marks] or [
             f'<span class="gap">{words["not run"]}</span>'
         ]
+        versions = _holds(project, recipe, name, marks, language)
+        ended += [escape(versions)] if versions else []
         items.append(
             f'<li id="proof-{name}"><p>{_inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details><summary>{words['source']} <code>{name}</code></summary>"
@@ -110,7 +115,7 @@ def section(project: Project, recipe: str, language: str) -> str:
 
 
 def compat_table(project: Project, recipe: str, language: str) -> str:
-    """One row for each run of *recipe*; empty when there is none."""
+    """One row for each run of *recipe*, and for each column of the matrix; empty when it never ran."""
     words = WORDS[language]
     runs = evidence.load(project, recipe)
     if not runs:
@@ -119,6 +124,7 @@ def compat_table(project: Project, recipe: str, language: str) -> str:
     for run in runs:
         passed = sum(proof.outcome in ("passed", "xfailed") for proof in run.tests)
         rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
+    rows += holds.compat_rows(project, recipe, language)
     return recorded_table(["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows)
 
 
@@ -164,6 +170,11 @@ def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]], lang
         worst = min(outcomes, key=WORST_FIRST.index)
         return words[worst].format(reason=outcomes[worst])
     return words["stale"] if evidence.problems(project, recipe) else ""
+
+
+def _holds(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
+    passed = [run for run, proof in runs if proof.outcome in holds.HELD]
+    return holds.of_proof(project, recipe, name, passed, language)
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:

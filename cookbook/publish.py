@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, evidence, html_checks, pages, parity, prose, snippets
+from cookbook import build, bundles, cells, columns, evidence, html_checks, pages, parity, prose, snippets
 from cookbook.pages import Call
 from cookbook.project import LANGUAGES, CookbookError, Project
 
@@ -50,6 +50,7 @@ def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
     if with_evidence:
         for recipe in project.recipe_names():
             found += evidence.problems(project, recipe)
+            found += cells.problems(project, recipe, columns.columns(project))
     return found
 
 

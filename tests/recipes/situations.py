@@ -4,6 +4,8 @@ import errno
 import os
 from typing import Any
 
+import pytest
+
 from cookbook.processes import wait_until
 
 EARLY = {"CELERY_TASK_ACKS_LATE": False}
@@ -16,6 +18,9 @@ FAST = {
         "unacked_restore_throttle": 1,
     }
 }
+swept_within_seconds = pytest.mark.since(
+    "5.7", gap="before Celery 5.7 only a worker that starts gives back at once what another one held too long"
+)
 SLOW_MACHINE = 120  # seconds: for what starts many workers at once
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 import pytest
 from celery.bin.worker import worker as worker_command
 from kombu.transport.redis import Channel
-from situations import held
+from situations import held, swept_within_seconds
 
 from cookbook.processes import wait_until
 from cookbook.stack import DjangoError
@@ -210,6 +210,7 @@ def test_the_longest_delay_stays_below_the_visibility_timeout(django):
     assert django("LONGEST_DELAY.total_seconds()") <= Channel.visibility_timeout - 15 * 60
 
 
+@swept_within_seconds
 def test_a_countdown_longer_than_the_visibility_timeout_runs_several_times(worker, redis, stack, record):
     """A countdown longer than the visibility timeout is delivered again each time this runs out: the task runs several
     times.
@@ -268,6 +269,7 @@ def test_a_worker_that_is_killed_leaves_the_deletion_in_unacked(worker, django, 
     assert (redis.llen("celery"), held(redis)) == (0, 1)
 
 
+@swept_within_seconds
 def test_after_the_visibility_timeout_another_worker_takes_it(worker, stack, redis, report):
     """Once the visibility timeout has run out, a worker takes the deletion that a killed one left in `unacked`.
 

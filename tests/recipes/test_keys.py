@@ -35,6 +35,7 @@ def django(stack):
     return django
 
 
+@pytest.mark.since("5.7", fails="_kombu.binding_deadlines")
 def test_keys_of_the_broker_at_each_moment(worker, django, redis, record):
     """These are all the keys of the broker's database, from the first task sent to the death of a worker.
 
@@ -68,6 +69,7 @@ def test_keys_of_the_broker_at_each_moment(worker, django, redis, record):
     assert {key["ttl"] for keys in moments.values() for key in keys.values()} == {None}
 
 
+@pytest.mark.since("5.7", fails=r"celery-taskset-meta-<id>\.d")
 def test_keys_of_the_results_at_each_moment(worker, django, results, stack, record):
     """These are all the keys of the results' database, for one task, then for a chord, and each of them expires.
 
@@ -94,6 +96,7 @@ def test_keys_of_the_results_at_each_moment(worker, django, results, stack, reco
     assert all(key["ttl"] for keys in moments.values() for key in keys.values())
 
 
+@pytest.mark.since("5.7", fails=r"assert set\(\) == ")
 def test_a_chord_under_way_is_three_keys(worker, django, results, stack):
     """While a chord is under way, `.s` has its size, `.d` which tasks are done and `.j` what they returned.
 
@@ -110,6 +113,7 @@ def test_a_chord_under_way_is_three_keys(worker, django, results, stack):
         assert json.loads(returned)[1:] == [done, "SUCCESS", 2]
 
 
+@pytest.mark.since("5.7", fails=r"anatomy\.console.*_kombu\.binding_deadlines")
 def test_the_keys_can_be_listed_without_stopping_redis(worker, django, redis, console):
     """These commands show every key, its type and its length without `KEYS`, which visits them all in one go.
 
@@ -146,6 +150,7 @@ def test_an_empty_queue_has_no_key(django, redis):
     assert redis.llen("celery") == 0
 
 
+@pytest.mark.since("5.7", fails="_kombu.binding_permanent.reports")
 def test_each_queue_is_a_key_of_its_name(django, redis):
     """A queue is a list of the same name, and its routes stand in two sets.
 
@@ -251,7 +256,7 @@ def test_the_lock_on_held_messages_lasts_an_instant(worker, redis):
         worker()
         commands = (line["command"] for line in monitor.listen())
         lock = next(command for command in commands if command.startswith("SET unacked_mutex"))
-    assert lock.split()[3:] == ["NX", "PX", "300000"]
+    assert sorted(lock.split()[3:]) == ["300000", "NX", "PX"]  # redis-py has changed their order
     wait_until(lambda: not redis.exists("unacked_mutex"))
 
 
@@ -269,6 +274,7 @@ def test_deleting_the_queue_leaves_priorities_and_what_is_held(worker, django, r
     assert (redis.llen("celery"), redis.llen(LOW), held(redis)) == (0, 1, 1)
 
 
+@pytest.mark.since("5.7", fails="'NoneType' and 'NoneType'")
 def test_each_killed_worker_leaves_a_binding(worker, redis):
     """A worker killed by SIGKILL leaves its binding in `_kombu.binding.celeryev`; the next one adds its own and puts
     the deadline off.
@@ -283,6 +289,7 @@ def test_each_killed_worker_leaves_a_binding(worker, redis):
     assert redis.zscore("_kombu.binding_deadlines", "celeryev") > deadline
 
 
+@pytest.mark.since("5.7", fails="'NoneType' and 'int'")
 def test_bindings_left_behind_are_swept_after_their_deadline(worker, django, redis):
     """Once its time in `_kombu.binding_deadlines` has passed, a binding table is deleted by the next worker.
 
@@ -305,7 +312,7 @@ def test_tasks_pass_without_the_bindings(worker, django, redis):
     """
     worker(quiet=False)
     assert django("count_lines.delay('a.csv').get(timeout=30)") == 2
-    assert redis.delete(*redis.scan_iter("_kombu.*")) == 5
+    assert redis.delete(*redis.scan_iter("_kombu.*")) >= 3
     assert django("count_lines.delay('a.csv').get(timeout=30)") == 2
     assert django("app.control.inspect().ping()") == {"worker1@cookbook": {"ok": "pong"}}
 

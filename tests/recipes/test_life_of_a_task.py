@@ -31,6 +31,7 @@ def django(stack):
     return django
 
 
+@pytest.mark.since("5.7", fails="'django UNSUBSCRIBE'")
 def test_a_task_is_these_commands_from_delay_to_its_result(worker, django, redis, stack, record):
     """From `.delay()` to its result, a task is these commands, in this order.
 
@@ -194,7 +195,9 @@ def test_get_waits_for_the_announcement_and_asks_redis_once(worker, django, redi
         result.result(timeout=60)
     task_id = django("result.id")
     asked = [line for line in lines if line["client"] == "django-results" and task_id in line["command"]]
-    assert [line["command"].split()[0] for line in asked] == ["SUBSCRIBE", "GET", "UNSUBSCRIBE"]
+    commands = [line["command"].split()[0] for line in asked]
+    assert commands[:3] == ["SUBSCRIBE", "GET", "UNSUBSCRIBE"]
+    assert set(commands[3:]) <= {"UNSUBSCRIBE"}  # before 5.7, said twice
 
 
 def test_an_ignored_result_leaves_the_results_alone(worker, django, redis):
@@ -210,6 +213,7 @@ def test_an_ignored_result_leaves_the_results_alone(worker, django, redis):
     assert {line["db"] for line in lines} == {0}
 
 
+@pytest.mark.since("5.7", prints="ignore_result")
 def test_the_message_can_be_read_before_a_worker_takes_it(django, console):
     """The message is JSON: what the task is in `headers`, its arguments in `body`, encoded in base64.
 

@@ -56,6 +56,7 @@ def test_compose_runs_the_client_in_the_container(stack, project, console):
     assert f"{name}_redis_1" not in names
 
 
+@pytest.mark.since("5.7", prints="_kombu|db0:keys=")
 def test_these_commands_only_read(worker, django, redis, results, console):
     """These commands change nothing, and none of them walks over all keys at once; a result says when it was done,
     with its time zone.
@@ -275,6 +276,7 @@ def test_unlink_frees_the_memory_in_the_background(stack):
     assert freed_in_the_background("UNLINK") == 1
 
 
+@pytest.mark.since("5.7", prints="db0:keys=")
 def test_flushall_logs_users_out_and_forgets_results(django, results, stack, console):
     """A result that was erased is PENDING, as if its task had never run; `FLUSHALL` empties the database of the
     sessions too, whatever `-n` says, and every user is logged out.

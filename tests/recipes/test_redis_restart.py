@@ -38,6 +38,7 @@ def test_an_idle_worker_reconnects(worker, django, stack, crash):
     assert idle.log.count(" ready.") == 1
 
 
+@pytest.mark.since("5.7", fails="'running, late ack', None, 1, 1")
 def test_what_a_worker_holds_decides_whether_it_survives(stack, django, redis, record):
     """What a worker holds when Redis restarts decides whether it survives; what is left in `unacked` runs, or runs
     again, once another worker takes it after the visibility timeout.
@@ -117,6 +118,7 @@ def survival(stack):
     }
 
 
+@pytest.mark.since("5.7", fails="still running after")
 def test_celery_5_7_0_ends_with_this_line(worker, django, stack, redis, record):
     """Celery 5.7.0 ends with exit code 1 and this line when Redis restarts while it holds a message.
 

@@ -34,6 +34,7 @@ def django(stack):
     return site(stack)
 
 
+@pytest.mark.since("5.7", fails=r"\(3600, 3600\) != \(3600, 604800\)")
 def test_how_long_a_result_is_kept(stack, django, results, record):
     """This is how long the worker's settings keep a success and a failure, in seconds; -1 is for ever.
 
@@ -163,6 +164,7 @@ def test_each_call_can_ask_for_its_result_or_not(worker, django, results):
     assert waited.value.name == "TimeoutError"
 
 
+@pytest.mark.since("5.7", fails="TimeoutError: The operation timed out")
 def test_take_reads_once_within_the_time_given(worker, django, results, stack):
     """`take()` waits no longer than it is told, then raises Celery's TimeoutError, which is not Python's. The task goes
     on; a second call gives its value and deletes the key.
@@ -255,6 +257,7 @@ def test_the_body_of_a_slow_chord_never_runs(worker, stack, redis, results):
     assert not re.search("WARNING|ERROR|CRITICAL", ran.log)
 
 
+@pytest.mark.since("5.7", fails=r"waited for 'Task results\.tasks\.total")
 def test_result_chord_expires_keeps_the_chord_for_longer(worker, stack, results):
     """`result_chord_expires` keeps what a chord has gathered for longer than the results: the body runs.
 
@@ -266,6 +269,7 @@ def test_result_chord_expires_keeps_the_chord_for_longer(worker, stack, results)
     assert "{'lines': 3, 'words': 7}" in ran.wait_for(f"{task_id}] succeeded")
 
 
+@pytest.mark.since("5.7", fails=r"'cached': \['PENDING'")
 def test_max_cached_results_is_a_cache_of_the_reader(stack, results):
     """`CELERY_MAX_CACHED_RESULTS` bounds nothing in Redis: it makes each process that reads remember so many results,
     and give them even after they have expired. By default there is no such memory.

@@ -4,6 +4,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from situations import swept_within_seconds
 
 from cookbook import reference
 from cookbook.processes import wait_until
@@ -55,6 +56,7 @@ def slow(stack):
 
 
 @pytest.mark.parametrize("kept", [True, False])
+@swept_within_seconds
 def test_a_message_held_for_ninety_minutes_is_not_delivered_again(worker, stack, redis, kept):
     """A message that a worker has held for an hour and a half stays with it; without `visibility_timeout`, it is
     delivered again.
@@ -191,6 +193,7 @@ def test_a_task_that_exceeds_a_limit_fails(worker, stack, slow, limit, error):
         worker.wait_for("exited with 'signal 9 (SIGKILL)'")
 
 
+@pytest.mark.since("5.7", fails=r"\[None, None\] == \[1800, 1\]")
 def test_the_limits_of_the_sender_win_over_those_of_the_worker(worker, stack, slow, redis):
     """The limits travel in the message: those of the Django that sends win over those of the worker's command line.
 
@@ -249,9 +252,13 @@ def test_a_task_can_ask_for_its_result(worker, django):
 @pytest.mark.parametrize(
     ("missing", "seconds"),
     [
-        (None, 7 * 24 * 60 * 60),
+        pytest.param(None, 7 * 24 * 60 * 60, marks=pytest.mark.since("5.7", fails=r"AssertionError: 86\d{3}\b")),
         ("CELERY_RESULT_FAILURE_EXPIRES", 24 * 60 * 60),
-        ("CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED", None),
+        pytest.param(
+            "CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED",
+            None,
+            marks=pytest.mark.since("5.7", fails=r"AssertionError: 86\d{3}\b"),
+        ),
     ],
 )
 def test_failures_stay_readable_for_a_week(worker, stack, results, missing, seconds):
@@ -266,7 +273,7 @@ def test_failures_stay_readable_for_a_week(worker, stack, results, missing, seco
     task_id = django(FAIL)
     django("from core.tasks import ping; ping.apply_async(ignore_result=False).get(timeout=30)")  # runs after it
     left = results.ttl(f"celery-task-meta-{task_id}")
-    assert left == -2 if seconds is None else seconds - 60 < left <= seconds  # -2: no such key
+    assert left == -2 if seconds is None else seconds - 60 < left <= seconds, left  # -2: no such key
 
 
 def test_the_command_line_shows_what_a_worker_really_has(worker, console):
@@ -315,6 +322,7 @@ def test_a_worker_honours_old_names(worker, plain, record):
     record("old_names", rows)
 
 
+@pytest.mark.since("5.7", fails="unhashable")
 def test_all_the_old_names_that_celery_lists_are_honoured(plain):
     """So are all the old names that Celery still lists, more than a hundred.
 
@@ -359,6 +367,7 @@ def test_a_worker_says_nothing_of_old_names(worker, plain):
     assert "deprecat" not in log.lower()
 
 
+@pytest.mark.since("5.7", fails=r"rate-limit\.console.*rate_limit=10/s")
 def test_a_forgotten_rate_limit_binds_every_task(worker, plain, console):
     """`CELERY_DEFAULT_RATE_LIMIT`, forgotten in the settings, limits every task of the worker.
 
@@ -392,6 +401,7 @@ def test_these_names_change_nothing(plain):
     assert django("everything(CELERY_TASK_ACKS_LATE=True)") != unchanged
 
 
+@pytest.mark.since("5.7", fails="CELERY_RESULT_FAILURE_EXPIRES is not a setting")
 def test_the_check_names_what_celery_does_not_know(stack, console):
     """`manage.py check` names the old and the misspelt settings, and fails.
 
@@ -408,6 +418,7 @@ def test_the_check_names_what_celery_does_not_know(stack, console):
     assert [name for name in leftovers if f"{name} is not a setting of Celery" in check.output] == [*leftovers]
 
 
+@pytest.mark.since("5.7", fails="assert 1 == 0")
 def test_the_check_passes_on_these_settings(stack):
     """It has nothing to say of the settings shown here.
 

@@ -1,0 +1,97 @@
+"""The cells of the version matrix: how each recipe ended in each column, kept in git for they take long to get.
+
+A cell speaks as long as nothing that it ran on has changed; then it counts as not run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cookbook import columns, evidence
+from cookbook.columns import Column
+from cookbook.project import STACK_FILES, CookbookError, Project
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recipe in one column. ``outcomes`` maps each proof that depends on a version to one of WORST_FIRST, and
+    ``reasons`` those that did not pass to why; ``seconds`` is what all of them took."""
+
+    column: str
+    recipe: str
+    date: str
+    versions: dict[str, str]
+    digest: str
+    seconds: float = 0
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def count(self, *outcomes: str) -> int:
+        return sum(outcome in outcomes for outcome in self.outcomes.values())
+
+
+def digest(project: Project, column: Column, recipe: str) -> str:
+    """SHA-256 of all that a local run of *recipe* in *column* depends on."""
+    return _digest(project, column, _files(project, recipe))
+
+
+def write(project: Project, cell: Cell) -> Path:
+    """Put a cell in its place, whole or not at all."""
+    file = _folder(project) / cell.column / f"{cell.recipe}.json"
+    return evidence.write_json(file, asdict(cell))
+
+
+def load(project: Project, recipe: str, which: list[Column]) -> dict[Column, Cell]:
+    """The cells of *recipe* that speak of the files as they are, for those of the columns *which* that have one."""
+    found = {}
+    files = _files(project, recipe)
+    for column in which:
+        file = _folder(project) / column.name / f"{recipe}.json"
+        if not file.exists():
+            continue
+        try:
+            cell = Cell(**json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            where = project.relative(file)
+            raise CookbookError(f"{where}: no cell of the matrix ({error}): delete it and run `make matrix`") from error
+        if cell.digest == _digest(project, column, files):
+            found[column] = cell
+    return found
+
+
+def problems(project: Project, recipe: str, which: list[Column]) -> list[str]:
+    """What fails in a cell that speaks of the files as they are, a line each: against a statement, or without one."""
+    module = evidence.proof_module(project, recipe)
+    where = project.relative(module)
+    return [
+        f"{where}: {name} failed in {column.name}: {cell.reasons.get(name, '')}: mend it, or state from which version "
+        f"it holds; then run `python -m cookbook matrix {recipe} --columns {column.name}`"
+        for column, cell in load(project, recipe, which).items()
+        for name, outcome in cell.outcomes.items()
+        if outcome == "failed"
+    ]
+
+
+def _files(project: Project, recipe: str) -> dict[str, str]:
+    """The digests of the files that a local run depends on: of the Docker files, those that its proofs read."""
+    module = evidence.proof_module(project, recipe)
+    source = module.read_text(encoding="utf-8") if module.exists() else ""
+    left_out = {name for name in STACK_FILES if name not in source}
+    return {
+        path: digest
+        for path, digest in evidence.digests(project, recipe).items()
+        if path not in left_out and not path.startswith("tests/environments/")
+    }
+
+
+def _digest(project: Project, column: Column, files: Mapping[str, str]) -> str:
+    text = json.dumps(files, sort_keys=True) + columns.pins(project, column)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _folder(project: Project) -> Path:
+    return project.root / "tests" / "evidence" / "matrix"
