@@ -22,6 +22,7 @@ from cookbook.mutants import Mutant
 from cookbook.processes import FOLDER, Run, noted
 from cookbook.project import STACK_FILES, CookbookError, Project
 from cookbook.reaper import VARIABLE
+from cookbook.shown import of_recipe
 from cookbook.verdicts import SURVIVED, Verdict
 
 PARTS = ("docs", "recipes", "tests", "pyproject.toml", "mkdocs.base.yml", *STACK_FILES)  # what is judged, and by what
@@ -106,6 +107,8 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
         return
     start = time.monotonic()
     proofs = _proofs_without_change(bench, recipe)
+    files = of_recipe(snapshot, recipe)
+    modules = {path: {f"tests/recipes/test_{name}.py" for name in each.recipes} for path, each in files.items()}
     limit = 3 * sum(proof.seconds for proof in proofs) + 240
     kills: Counter[tuple[str, str]] = Counter((each.file, each.by) for each in earlier)
 
@@ -120,7 +123,8 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
             )
             return bool(last and last.by == proof.id), (often + 0.1) / (proof.seconds + 1)
 
-        ids = [proof.id for proof in sorted(proofs, key=promise, reverse=True)]
+        own = (proof for proof in proofs if proof.id.partition("::")[0] in modules[path])
+        ids = [proof.id for proof in sorted(own, key=promise, reverse=True)]
         copy = bench.copies.get()
         began = time.monotonic()
         try:
