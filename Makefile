@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip -qq --disable-pip-version-check
 COOKBOOK := $(VENV)/bin/python -m cookbook
 READY := $(VENV)/ready
 
-.PHONY: help site test matrix record serve check env lock clean
+.PHONY: help site test matrix mutate record serve check env lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +40,10 @@ serve: $(READY)
 #: make check                 the cheap checks alone: parity, prose, evidence, unused regions
 check: $(READY)
 	@$(COOKBOOK) check
+
+#: make mutate [RECIPE=x]     take away or alter each line that pages show, and see a proof fail
+mutate: $(READY)
+	@$(COOKBOOK) mutate $(RECIPE)
 
 #: make env                   the environment alone, in .venv
 env: $(READY)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, parity, publish, serve
+from cookbook import cells, columns, compose, evidence, matrix, mutate, parity, publish, serve
 from cookbook.project import CookbookError, Project, find_project
 
 PYTEST_USAGE_ERROR = 4
@@ -113,6 +113,10 @@ def make_site(project: Project, args: Namespace) -> int:
     return status
 
 
+def mutate_recipes(project: Project, args: Namespace) -> int:
+    return _tell(mutate.mutate(project, args.recipes or project.recipe_names(), jobs=args.jobs, stack=args.stack))
+
+
 def serve_drafts(project: Project, args: Namespace) -> int:
     serve.serve_while_writing(project, args.port)
     return 0
@@ -166,17 +170,19 @@ def _parser() -> ArgumentParser:
         add("run", run_recipes, "run the proofs of recipes on a real server and workers, and keep the evidence"),
         add("record", run_recipes, "run recipes, and rewrite their transcripts with what the commands print now"),
     )
-    for command in running:
+    varying = add("matrix", run_matrix, "run recipes on older Celery releases and on other servers: what is not fresh")
+    mutating = add("mutate", mutate_recipes, "take away or alter each line that pages show: a proof must fail")
+    for command in (*running, varying, mutating):
         command.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
     running[1].set_defaults(record=True)
 
-    comparing = add(
-        "matrix", run_matrix, "run recipes on older releases of Celery and on other servers: what is not fresh"
-    )
-    comparing.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
-    comparing.add_argument(
+    varying.add_argument(
         "--columns", default="", metavar="A,B", help="such as celery-5.3, redis-6.2 (default: the whole matrix)"
     )
+    jobs = os.cpu_count() or 1
+    mutating.add_argument("--jobs", type=int, default=jobs, help="how many mutants at a time (default: each processor)")
+    mutating.add_argument("--stack", choices=("local", "compose"), help="what proofs run on (default: local)")
+    mutating.set_defaults(stack="local")
 
     checking = add("check", check_project, "tell what shows without a build: parity, prose, unused regions, evidence")
     checking.add_argument("--no-evidence", dest="evidence", action="store_false", help="leave the evidence out")

@@ -56,7 +56,7 @@ def digests(project: Project, recipe: str) -> dict[str, str]:
     """SHA-256 of every file that a recipe's run depends on: its folder, the shared project, the stack, its proofs, what
     the proofs of several recipes share, and the older releases of Celery that they ask for."""
     module = proof_module(project, recipe)
-    files = [*_modules(module), *(project.root / name for name in STACK_FILES)]
+    files = [*modules(module), *(project.root / name for name in STACK_FILES)]
     if module.exists() and "on_celery" in module.read_text(encoding="utf-8"):
         files += (project.root / "tests" / "environments").glob("celery-*.txt")
     for name in (recipe, *SHARED):
@@ -139,7 +139,7 @@ def discard_stale(project: Project, keep: Collection[str]) -> list[str]:
     return removed
 
 
-def _modules(module: Path) -> list[Path]:
+def modules(module: Path) -> list[Path]:
     """*module* and the modules beside it that it imports, or that these import."""
     found, unread = [], [module]
     while unread:

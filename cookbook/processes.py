@@ -47,14 +47,17 @@ def run_folder() -> Path:
     return Path(os.environ[FOLDER])
 
 
+def noted(argv: Sequence[str]) -> list[str]:
+    """What runs *argv* as a program of this run: the shell notes the pid, then becomes the program."""
+    return ["/bin/sh", "-c", 'echo "$$ $(date +%s)" >>"$0"; exec "$@"', str(run_folder() / NOTED), *argv]
+
+
 class Process:
     """A running program: its log lines so far, and ways to await more of them, stop it or kill it."""
 
     def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
-        note = run_folder() / NOTED
-        # The shell notes the pid, then becomes the program: nothing that runs goes unnoted.
         self.popen = subprocess.Popen(
-            ["/bin/sh", "-c", 'echo "$$ $(date +%s)" >>"$0"; exec "$@"', str(note), *argv],
+            noted(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from functools import partial
 from typing import Any
 
 from markdown import Markdown
 
-from cookbook import inline_code, pages
+from cookbook import claims, inline_code, pages, reading
 from cookbook.inline_code import Faults
-from cookbook.pages import MARK, Page
+from cookbook.pages import Page
 from cookbook.project import LANGUAGES, CookbookError, Project
 
 
@@ -28,6 +27,7 @@ def problems(project: Project) -> list[str]:
                         *_blocks(page),
                         *inline_code.faults(project, page),
                         *_typography(page, language),
+                        *claims.faults(project, page, language),
                     ]
                 )
                 found += [f"{name}:{line}: {fault}" for line, fault in faults]
@@ -75,17 +75,6 @@ def _blocks(page: Page) -> Faults:
 
 # Typography ----------------------------------------------------------------------------------------------------------
 
-# What Markdown, HTML and the extensions read as marks, in this order, and what is left of it to the reader.
-_MARKS = [
-    (re.compile(r"\{[^{}\n]*\}"), ""),  # attributes: { #id .class }
-    (re.compile(r"https?://[^\s<>)\]]+"), MARK),
-    (re.compile(r"</?[A-Za-z][^<>]*>"), ""),
-    (re.compile(r"^([ \t>]*)(?:!!!|\?\?\?\+?|===[!+]*)[ \t]*[\w \t-]*(?:\"(.*)\")?[ \t]*$", re.MULTILINE), r"\1\2"),
-    (re.compile(r"!(?=\[)"), ""),  # of an image
-    (re.compile(r"(?<![\w:]):[a-z][a-z0-9_+-]*:(?![\w:])"), MARK),  # an icon
-    (re.compile(r"^[ \t]*(?:\[\^[^\]\n]+\]:|\*\[[^\]\n]+\]:|:(?= {1,3}\S))", re.MULTILINE), ""),  # definitions
-    (re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE), ""),  # of a table
-]
 _NO_EXCLAMATION = (re.compile("!"), "an exclamation mark: end the sentence with a full stop")
 RULES = {
     "fr": [
@@ -110,19 +99,7 @@ def _typography(page: Page, language: str) -> Faults:
     prose = [(1, page.text), *page.texts]
     prose += [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
     for first, text in prose:
-        for line, words in enumerate(_words_only(text).splitlines(), first):
+        for line, words in enumerate(reading.words_only(text).splitlines(), first):
             for rule, fault in RULES[language]:
                 if match := rule.search(words):
                     yield line, fault.format(match[0])
-
-
-def _words_only(text: str) -> str:
-    """What a reader sees of *text* as words, line for line."""
-    text = pages.without_links(text)
-    for mark, left in _MARKS:
-        text = mark.sub(partial(_left, left), text)
-    return html.unescape(text)
-
-
-def _left(template: str, match: re.Match[str]) -> str:
-    return match.expand(template) + "\n" * match[0].count("\n")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, cells, columns, evidence, html_checks, pages, parity, prose, snippets
-from cookbook.pages import Call
+from cookbook import build, bundles, cells, columns, evidence, html_checks, parity, prose, snippets
 from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.shown import code_calls
 
 EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 HERE = -100  # AT_FDCWD of fcntl.h
@@ -112,18 +112,10 @@ def _refuse(found: list[str]) -> None:
         raise CookbookError("\n".join(found))
 
 
-def _code_calls(project: Project) -> Iterator[tuple[str, Call]]:
-    """Each call of code(), and the page that it is on."""
-    for language in LANGUAGES:
-        for file in project.pages(language):
-            name = project.relative(file)
-            yield from ((name, call) for call in pages.macro_calls(file, name) if call.name == "code")
-
-
 def _wrong_calls(project: Project) -> list[str]:
     """What a build would say of the calls of code(), long before it."""
     found = []
-    for page, call in _code_calls(project):
+    for page, call in code_calls(project):
         try:
             snippets.annotate(snippets.cut(project, *call.args), call.kwargs.get("notes") or {})
         except (CookbookError, TypeError) as error:  # TypeError: the wrong number of arguments
@@ -132,7 +124,7 @@ def _wrong_calls(project: Project) -> list[str]:
 
 
 def _unused_regions(project: Project) -> list[str]:
-    shown = {(call.args[0], symbol) for _, call in _code_calls(project) for symbol in call.args[1:]}
+    shown = {(call.args[0], symbol) for _, call in code_calls(project) for symbol in call.args[1:]}
     return [
         f'{snippets.from_root(path)}: no page shows the region "{name}": call code("{path}", "{name}"), or remove it'
         for path, names in sorted(snippets.regions(project).items())

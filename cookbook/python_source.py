@@ -57,6 +57,12 @@ def cut_python(lines: Sequence[str], symbols: Sequence[str], where: str, given: 
     return [*imports, "", *([""] if pieces[0].is_block else []), *body]
 
 
+def symbol_lines(lines: Sequence[str], symbols: Sequence[str], where: str) -> list[int]:
+    """The numbers (from 1) of the lines that define *symbols*; CookbookError when one is unknown or defined twice."""
+    known = _pieces(ast.parse("\n".join(lines)), lines)
+    return [number for number in _numbers(_chosen(known, symbols, where), lines) if number]
+
+
 def _refuse(faults: Iterable[str]) -> None:
     if line := "; ".join(faults):
         raise CookbookError(line)

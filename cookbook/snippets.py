@@ -15,7 +15,7 @@ from pygments.token import Comment
 from pygments.util import ClassNotFound
 
 from cookbook.project import STACK_FILES, CookbookError, Project
-from cookbook.python_source import bound_names, cut_python, unknown
+from cookbook.python_source import bound_names, cut_python, symbol_lines, unknown
 
 MARK = re.compile(r"\s*(?:#|//|;|--|<!--)\s*(region|endregion):\s*(.*?)\s*(?:-->)?\s*")
 # What Pygments does not know by its name. Of its lexers, bash is the one that reads a comment behind a Redis directive.
@@ -77,6 +77,27 @@ def cut(project: Project, path: str, *symbols: str) -> Snippet:
     if not text:
         raise CookbookError(f"{where}: the file is empty: there is nothing to show")
     return Snippet(path, symbols, text, _language(file.name), _title(path))
+
+
+def line_numbers(project: Project, path: str, *symbols: str) -> list[int]:
+    """The numbers (from 1) of the source lines that `cut` shows, without blank lines and the imports it brings along.
+
+    CookbookError as from `cut`, for a file or a symbol that is not there.
+    """
+    file = _file(project, path)
+    where = project.relative(file)
+    lines = _lines(file, where)
+    marked = _regions(lines, where)
+    if file.suffix == ".py" and symbols:
+        shown = symbol_lines(lines, symbols, where)
+    elif symbols:
+        for name in symbols:
+            if name not in marked:
+                raise unknown(where, "region", name, marked)
+        shown = sorted({number for name in symbols for number in marked[name]})
+    else:
+        shown = list(range(1, len(lines) + 1))
+    return [number for number in shown if lines[number - 1].strip() and not MARK.fullmatch(lines[number - 1])]
 
 
 def annotate(snippet: Snippet, notes: Mapping[str, str]) -> tuple[str, list[str]]:

@@ -162,9 +162,11 @@ def test_each_queue_is_a_key_of_its_name(django, redis):
 
 
 def test_a_priority_goes_to_the_list_of_the_step_below(django, redis):
-    """A priority goes to the list of the step at or below it: 4 and 5 to that of 3, and 0 to 2 to the queue itself.
+    """A priority goes to the list of the step at or below it, of 0, 3, 6 and 9: 4 and 5 to that of 3, and 0 to 2 to the
+    queue itself.
 
-    Une priorité va dans la liste du palier inférieur ou égal : 4 et 5 dans celle de 3, 0 à 2 dans la file elle-même.
+    Une priorité va dans la liste du palier inférieur ou égal, parmi 0, 3, 6 et 9 : 4 et 5 dans celle de 3, 0 à 2 dans
+    la file elle-même.
     """
     django("[count_lines.apply_async(('a.csv',), priority=priority) for priority in range(10)]")
     assert [redis.llen(key) for key in ("celery", LOW, LOWER, LOWEST)] == [3, 3, 3, 1]

@@ -57,9 +57,11 @@ def test_the_site_works_without_a_worker_and_the_message_waits(worker, django, w
 
 
 def test_one_worker_alone_takes_the_tasks_one_by_one(worker, django, weather, record):
-    """A worker of one process runs the tasks one behind the other, in order, long after the requests were answered.
+    """A worker of one process runs the tasks of eight requests one behind the other, in order, long after the requests
+    were answered.
 
-    Un worker d'un seul processus exécute les tâches l'une après l'autre, dans l'ordre, bien après les réponses.
+    Un worker d'un seul processus exécute les tâches de huit requêtes l'une après l'autre, dans l'ordre, bien après les
+    réponses.
     """
     bars = run(django, weather, {"worker1": worker()})
     record("alone", bars)

@@ -58,13 +58,15 @@ def test_the_script_starts_a_worker_with_these_options(script, django, public, c
 
 
 def test_the_hard_limit_of_the_script_is_below_the_visibility_timeout(project):
-    """A task that the hard limit ends cannot outlive the visibility timeout.
+    """The soft limit is 29 minutes and the hard one 30: a task that it ends cannot outlive the visibility timeout.
 
-    Une tâche que la limite dure arrête ne peut pas durer plus que le délai de visibilité.
+    La limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne peut pas durer plus que le délai de
+    visibilité.
     """
     text = (project.recipes / "worker_options/worker.sh").read_text()
     [soft], [hard] = (re.findall(rf"{flag} (\d+)", text) for flag in ("--soft-time-limit", "--time-limit"))
-    assert int(soft) < int(hard) < Channel.visibility_timeout
+    assert (int(soft), int(hard)) == (29 * 60, 30 * 60)
+    assert int(hard) < Channel.visibility_timeout
 
 
 def test_what_the_script_is_given_reaches_the_worker(script, django):
@@ -134,10 +136,10 @@ def test_max_tasks_per_child_replaces_the_process(worker, django):
 
 
 def test_fifteen_megabytes_replace_the_process_after_every_task(worker, django, console, record):
-    """`--max-memory-per-child 15000` is less than a worker at rest holds: a new process for each task.
+    """The 15 MB of `--max-memory-per-child 15000` are less than a worker at rest holds: a new process for each task.
 
-    `--max-memory-per-child 15000` est moins que ce qu'occupe un worker au repos : un nouveau processus pour
-    chaque tâche.
+    Les 15 Mo de `--max-memory-per-child 15000` sont moins que ce qu'occupe un worker au repos : un nouveau processus
+    pour chaque tâche.
     """
     options = (("--max-memory-per-child", 200_000), ("--max-memory-per-child", 15_000), ("--max-tasks-per-child", 1))
     queues = [f"queue{number}" for number in range(len(options))]

@@ -1,0 +1,158 @@
+"""What became of each mutant of a recipe: kept in tests/evidence/mutations/, counted while its files are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cookbook import evidence, mutants, shown
+from cookbook.mutants import Mutant
+from cookbook.project import LANGUAGES, STACK_FILES, CookbookError, Project
+
+STATED = "tests/recipes/untestable.toml"
+SURVIVED = "survived"  # the other outcomes are `killed` and `timeout`, which is a way of being killed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the proofs took one mutant: *by* is the proof that failed, *text* the line as the file has it."""
+
+    file: str
+    line: int
+    text: str
+    change: str
+    removes: bool
+    outcome: str
+    by: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A line that cannot be proven, and why, in both languages; it stands on *at* of STATED."""
+
+    file: str
+    text: str
+    reason: dict[str, str]
+    at: int
+
+    def is_about(self, file: str, text: str) -> bool:
+        return (self.file, self.text) == (file, text.strip())
+
+
+def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
+    """The mutants of the lines that are counted for *recipe*, by file."""
+    found = {}
+    for path, each in shown.of_recipe(project, recipe).items():
+        source = (project.root / path).read_text(encoding="utf-8")
+        found[path] = mutants.mutants(Path(path).name, source, each.lines)
+    return {path: each for path, each in found.items() if each}
+
+
+def judges(project: Project, recipe: str) -> list[str]:
+    """The recipes whose proofs are about the lines counted for *recipe*, itself first."""
+    return list(
+        dict.fromkeys([recipe, *(name for s in shown.of_recipe(project, recipe).values() for name in s.recipes)])
+    )
+
+
+def digest(project: Project, recipe: str) -> str:
+    """One digest of all that the verdicts of *recipe* are about: its files, its proofs, those of its other judges."""
+    files: dict[str, str] = {}
+    for judge in judges(project, recipe):
+        proofs = evidence.proof_module(project, judge).read_text(encoding="utf-8")
+        unread = {name for name in STACK_FILES if name not in proofs}
+        files |= {path: each for path, each in evidence.digests(project, judge).items() if path not in unread}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
+    """The digest of the files that the verdicts are about, and these; empty when there are none."""
+    file = _file(project, recipe)
+    if not file.exists():
+        return "", []
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return data["digest"], [Verdict(**verdict) for verdict in data["mutants"]]
+    except (ValueError, KeyError, TypeError) as error:
+        where = project.relative(file)
+        raise CookbookError(f"{where}: not verdicts ({error}): delete it and run `make mutate`") from error
+
+
+def fresh(project: Project, recipe: str) -> list[Verdict]:
+    """The verdicts of *recipe* that hold: none when one of the files they are about was edited since."""
+    about, verdicts = load(project, recipe)
+    return verdicts if about and about == digest(project, recipe) else []
+
+
+def save(project: Project, recipe: str, about: str, verdicts: Iterable[Verdict]) -> None:
+    """Put the verdicts in their place, whole or not at all, one on a line so that a change of one is one line."""
+    ordered = sorted(verdicts, key=lambda verdict: (verdict.file, verdict.line, not verdict.removes, verdict.change))
+    lines = ",\n".join(json.dumps(asdict(verdict), ensure_ascii=False) for verdict in ordered)
+    file = _file(project, recipe)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(".new")
+    aside.write_text(f'{{"digest": "{about}", "mutants": [\n{lines}\n]}}\n', encoding="utf-8")
+    aside.replace(file)
+
+
+def statements(project: Project) -> list[Statement]:
+    """The lines that STATED says cannot be proven; CookbookError when it is not written as it has to be."""
+    file = project.root / STATED
+    if not file.exists():
+        return []
+    source = file.read_text(encoding="utf-8")
+    starts = [number for number, line in enumerate(source.splitlines(), 1) if line.strip() == "[[line]]"]
+    found = []
+    try:
+        for at, entry in zip(starts, tomllib.loads(source).get("line", []), strict=True):
+            reason = {language: str(entry[language]) for language in LANGUAGES}
+            found.append(Statement(entry["file"], entry["text"].strip(), reason, at))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CookbookError(f"{STATED}: {error}: each [[line]] has file, text, and the reason as en and fr") from error
+    return found
+
+
+def unexplained(project: Project, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The survivors that no statement is about."""
+    stated = statements(project)
+    return [
+        verdict
+        for verdict in verdicts
+        if verdict.outcome == SURVIVED and not any(each.is_about(verdict.file, verdict.text) for each in stated)
+    ]
+
+
+def idle_statements(project: Project, verdicts: Iterable[Verdict], files: Iterable[str]) -> list[str]:
+    """A line for each statement about one of *files* that no survivor among *verdicts* bears out."""
+    survivors = [verdict for verdict in verdicts if verdict.outcome == SURVIVED]
+    return [
+        f"{STATED}:{each.at}: no survivor on a line `{each.text}` of {each.file}: remove the entry, or correct its text"
+        for each in statements(project)
+        if each.file in files and not any(each.is_about(verdict.file, verdict.text) for verdict in survivors)
+    ]
+
+
+def proven_lines(verdicts: Iterable[Verdict]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """The lines that were put to the test, and those of them that are proven, as (file, line).
+
+    A line is proven when the proofs see each thing taken away from it; of a line that nothing can be taken from, when
+    they see each alteration.
+    """
+    by_line: dict[tuple[str, int], list[Verdict]] = {}
+    for verdict in verdicts:
+        by_line.setdefault((verdict.file, verdict.line), []).append(verdict)
+    proven = set()
+    for line, found in by_line.items():
+        removals = [verdict for verdict in found if verdict.removes]
+        if all(verdict.outcome != SURVIVED for verdict in removals or found):
+            proven.add(line)
+    return set(by_line), proven
+
+
+def _file(project: Project, recipe: str) -> Path:
+    return project.root / "tests" / "evidence" / "mutations" / f"{recipe}.json"
