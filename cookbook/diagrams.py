@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import ceil
 from typing import TypedDict
 
-TOP, ROW, SIDE, GAP = 56, 34, 80, 276  # pixels: header, one arrow, margin, distance of two lifelines
+TOP, ROW, SIDE = 56, 34, 80  # pixels: header, one arrow, margin
+GAP, LETTER, ROOM = 156, 7.3, 32  # pixels: between two lifelines at least, a letter of a message, around its text
 
 
 class Message(TypedDict):
@@ -20,8 +22,9 @@ class Message(TypedDict):
 
 def sequence(messages: Sequence[Message], actors: Mapping[str, str], title: str) -> str:
     """The SVG of *messages*, in order; *actors* gives the lifelines from left to right and their names on the page."""
-    x = {actor: SIDE + index * GAP for index, actor in enumerate(actors)}
-    width = 2 * SIDE + (len(actors) - 1) * GAP
+    gap = _gap(messages, list(actors))
+    x = {actor: SIDE + index * gap for index, actor in enumerate(actors)}
+    width = 2 * SIDE + (len(actors) - 1) * gap
     height = TOP + ROW * len(messages) + 16
     parts = [
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" class="sequence" '
@@ -45,6 +48,16 @@ def steps(messages: Sequence[Message], actors: Mapping[str, str]) -> str:
         who = f"{escape(actors[message['source']])} → {escape(actors[message['target']])}"
         items.append(f"<li>{message['at'] * 1000:.0f} ms: {who}: <code>{escape(message['text'])}</code></li>")
     return f"<ol>{''.join(items)}</ol>"
+
+
+def _gap(messages: Sequence[Message], actors: Sequence[str]) -> int:
+    """The distance of two lifelines: as short as the texts allow, for the page scales a wide drawing down."""
+    places = {actor: index for index, actor in enumerate(actors)}
+    needed = (
+        (len(message["text"]) * LETTER + ROOM) / max(1, abs(places[message["source"]] - places[message["target"]]))
+        for message in messages
+    )
+    return ceil(max([GAP, *needed]))
 
 
 def _arrow(message: Message, x: Mapping[str, int], y: int) -> str:

@@ -218,10 +218,12 @@ def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, 
         return context.unrecorded(recipe, record)
     if unknown := {bar["lane"] for bar in bars} - lanes.keys():
         raise CookbookError(f"record {record!r} of {recipe} has bars in the lanes {sorted(unknown)}: name them too")
+    decimal = context.words["decimal"]
+    told = timelines.rows(bars, lanes, decimal)
     return html_block(
-        f'<figure class="diagram">{timelines.timeline(bars, lanes, caption)}'
+        f'<figure class="diagram">{timelines.timeline(bars, lanes, caption, decimal)}'
         f"<figcaption>{escape(caption)}</figcaption>"
-        f"<details><summary>{context.words['as text']}</summary>{timelines.rows(bars, lanes)}</details></figure>"
+        f"<details><summary>{context.words['as text']}</summary>{told}</details></figure>"
     )
 
 

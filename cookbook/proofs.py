@@ -212,5 +212,5 @@ def _date(run: Evidence, language: str) -> str:
 
 
 def _seconds(proof: Proof, language: str) -> str:
-    number = f"{proof.seconds:.1f}".replace(".", "," if language == "fr" else ".")
+    number = f"{proof.seconds:.1f}".replace(".", WORDS[language]["decimal"])
     return f"{number}\u00a0s"

@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, cells, columns, evidence, html_checks, parity, prose, snippets
+from cookbook import (
+    build,
+    bundles,
+    cells,
+    columns,
+    evidence,
+    headers,
+    html_checks,
+    parity,
+    prose,
+    snippets,
+    stylesheets,
+)
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.shown import code_calls
 
@@ -32,7 +44,10 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         site = aside / "fr"
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
-        _refuse(html_checks.problems(project, site))
+        for root in (site, *(site / language for language in LANGUAGES[1:])):
+            stylesheets.join(root)
+        _refuse(html_checks.problems(project, site) + headers.problems(site))
+        headers.write(site)
         blocks = html_checks.count_blocks(site)
         swap(site, target)
     count = sum(len(project.pages(language)) for language in LANGUAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import html
 import http.server
 import shutil
@@ -11,18 +12,21 @@ import tempfile
 import time
 from collections.abc import Iterable
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mkdocs.livereload import LiveReloadServer
 
-from cookbook import bundles
+from cookbook import bundles, headers
 from cookbook.build import CONFIGS, build
 from cookbook.project import CookbookError, Project
 from cookbook.publish import swap
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8000
+COMPRESSED = ("application/javascript", "application/json", "application/xml", "image/svg+xml")  # and all of text/
 FAILED = '<!doctype html><meta charset="utf-8"><title>Not built</title><h1>Not built</h1><pre>{}</pre>'
 
 
@@ -47,7 +51,7 @@ def serve_while_writing(project: Project, port: int | None = None) -> None:
 
 def serve_site(site: Path, port: int | None = None) -> None:
     """Serve the published *site* until Ctrl-C."""
-    handler = partial(_Published, directory=str(site))
+    handler = partial(PublishedSite, directory=str(site))
     with http.server.ThreadingHTTPServer((HOST, _free_port(port)), handler) as server:
         print(f"Serving it on http://{HOST}:{server.server_port}/ until Ctrl-C", flush=True)
         try:
@@ -104,20 +108,44 @@ class _TwoLanguages(LiveReloadServer):
         return answer
 
 
-class _Published(http.server.SimpleHTTPRequestHandler):
-    """Python's own file server, with the site's own page for what is not there, and no log of requests."""
+class PublishedSite(http.server.SimpleHTTPRequestHandler):
+    """The published site as a static host gives it: with its headers, compressed, and with its own page for what is not
+    there. `directory` is the site."""
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        if code != http.HTTPStatus.NOT_FOUND:
-            super().send_error(code, message, explain)
+    protocol_version = "HTTP/1.1"  # several requests to a connection
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        file = Path(self.translate_path(self.path))
+        if file.is_dir() and not urlsplit(self.path).path.endswith("/"):
+            self._send(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": f"{urlsplit(self.path).path}/"})
             return
-        page = not_found(Path(self.directory), self.path)
-        self.send_response(code)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
+        file = file / "index.html" if file.is_dir() else file
+        if file.is_file():
+            self._send(HTTPStatus.OK, file.read_bytes(), {"Content-Type": self.guess_type(file)})
+        else:
+            page = not_found(Path(self.directory), self.path)
+            self._send(HTTPStatus.NOT_FOUND, page, {"Content-Type": "text/html"})
+
+    def _send(self, status: HTTPStatus, body: bytes, fields: dict[str, str]) -> None:
+        kind = fields.get("Content-Type", "")
+        if "gzip" in self.headers.get("Accept-Encoding", "") and kind.startswith(("text/", *COMPRESSED)):
+            body = gzip.compress(body)
+            fields["Content-Encoding"] = "gzip"
+        if kind.startswith("text/"):
+            fields["Content-Type"] = f"{kind}; charset=utf-8"
+        fields |= {"Content-Length": str(len(body)), **dict(headers.read(Path(self.directory)))}
+        self.send_response(status)
+        for name, value in fields.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(page)
+            self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         pass

@@ -23,10 +23,10 @@ class Bar(TypedDict):
     text: str
 
 
-def timeline(bars: Sequence[Bar], lanes: Mapping[str, str], title: str) -> str:
+def timeline(bars: Sequence[Bar], lanes: Mapping[str, str], title: str, decimal: str = ".") -> str:
     """The SVG of *bars*; *lanes* gives the lanes from top to bottom and their names on the page.
 
-    Bars of one lane that overlap stand in rows one below the other.
+    Bars of one lane that overlap stand in rows one below the other. Seconds are written with the *decimal* sign.
     """
     step, last = _scale(max((bar["end"] for bar in bars), default=0.0))
     pixels = PLOT / (step * last)
@@ -36,7 +36,10 @@ def timeline(bars: Sequence[Bar], lanes: Mapping[str, str], title: str) -> str:
     parts = [
         f'<svg viewBox="0 0 {width} {height + AXIS}" role="img" aria-label="{escape(title)}" class="timeline" '
         f'width="{width}" height="{height + AXIS}">',
-        *(_tick(LABELS + number * step * pixels, height, number * step) for number in range(last + 1)),
+        *(
+            _tick(LABELS + number * step * pixels, height, _number(number * step, "g", decimal))
+            for number in range(last + 1)
+        ),
     ]
     y = 0
     for number, (lane, name) in enumerate(lanes.items(), start=1):
@@ -44,18 +47,18 @@ def timeline(bars: Sequence[Bar], lanes: Mapping[str, str], title: str) -> str:
         tall = 2 * PAD + ROW * max(1, len(rows))
         parts.append(f'<g class="lane lane-{number}"><text x="0" y="{y + tall / 2 + 4:g}">{escape(name)}</text>')
         for index, row in enumerate(rows):
-            parts += [_bar(bar, pixels, y + PAD + index * ROW + (ROW - BAR) // 2) for bar in row]
+            parts += [_bar(bar, pixels, y + PAD + index * ROW + (ROW - BAR) // 2, decimal) for bar in row]
         y += tall
         parts.append(f'<line x1="0" y1="{y}" x2="{width}" y2="{y}"/></g>')
     return "".join([*parts, "</svg>"])
 
 
-def rows(bars: Sequence[Bar], lanes: Mapping[str, str]) -> str:
+def rows(bars: Sequence[Bar], lanes: Mapping[str, str], decimal: str = ".") -> str:
     """The same bars as a table, one row for each lane, for those who read rather than look."""
     lines = []
     for lane, name in lanes.items():
         told = [
-            f"<code>{escape(bar['text'])}</code> {bar['start']:.2f}–{bar['end']:.2f} s"
+            f"<code>{escape(bar['text'])}</code> {_span(bar, decimal)}"
             for bar in sorted(bars, key=lambda bar: bar["start"])
             if bar["lane"] == lane
         ]
@@ -84,7 +87,15 @@ def _rows(bars: Sequence[Bar], touch: float) -> list[list[Bar]]:
     return packed
 
 
-def _bar(bar: Bar, pixels: float, y: int) -> str:
+def _span(bar: Bar, decimal: str) -> str:
+    return f"{_number(bar['start'], '.2f', decimal)}–{_number(bar['end'], '.2f', decimal)} s"
+
+
+def _number(seconds: float, form: str, decimal: str) -> str:
+    return format(seconds, form).replace(".", decimal)
+
+
+def _bar(bar: Bar, pixels: float, y: int, decimal: str) -> str:
     x, width = LABELS + bar["start"] * pixels, max(LEAST, (bar["end"] - bar["start"]) * pixels)
     text = escape(bar["text"])
     shown = (
@@ -93,13 +104,13 @@ def _bar(bar: Bar, pixels: float, y: int) -> str:
         else ""
     )
     return (
-        f'<g class="bar"><title>{text} {bar["start"]:.2f}–{bar["end"]:.2f} s</title>'
+        f'<g class="bar"><title>{text} {_span(bar, decimal)}</title>'
         f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" rx="{min(3, width / 2):g}"/>{shown}</g>'
     )
 
 
-def _tick(x: float, height: int, seconds: float) -> str:
+def _tick(x: float, height: int, seconds: str) -> str:
     return (
         f'<g class="tick"><line x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{height + 4}"/>'
-        f'<text x="{x:.1f}" y="{height + 20}" text-anchor="middle">{seconds:g} s</text></g>'
+        f'<text x="{x:.1f}" y="{height + 20}" text-anchor="middle">{seconds} s</text></g>'
     )

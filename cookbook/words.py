@@ -3,6 +3,7 @@
 WORDS = {
     "en": {
         "as text": "The same as text",
+        "decimal": ".",
         "default": "{type}, {default} by default",
         "download": "Download the recipe",
         "failed": "failed",
@@ -35,6 +36,7 @@ WORDS = {
     },
     "fr": {
         "as text": "La même chose en texte",
+        "decimal": ",",
         "default": "{type}, {default} par défaut",
         "download": "Télécharger la recette",
         "failed": "échec",

@@ -1,6 +1,6 @@
 from xml.etree import ElementTree
 
-from cookbook.diagrams import Message, sequence, steps
+from cookbook.diagrams import GAP, LETTER, Message, sequence, steps
 
 ACTORS = {"django": "Django", "redis": "Redis & co", "worker": "Worker"}
 MESSAGES: list[Message] = [
@@ -22,6 +22,20 @@ def test_an_arrow_points_to_its_receiver():
     for arrow, rightwards in zip(svg.findall("g[@class='message']"), (True, True, False), strict=True):
         [line] = arrow.findall("line")
         assert (float(line.attrib["x2"]) > float(line.attrib["x1"])) is rightwards
+
+
+def test_lifelines_stand_as_close_as_the_texts_between_them_allow():
+    long: Message = {"at": 0.02, "source": "django", "target": "worker", "text": "x" * 60}
+
+    def lifelines(*messages):
+        svg = ElementTree.fromstring(sequence(messages, ACTORS, "t"))
+        return [float(line.attrib["x1"]) for line in svg.findall("g/line")[:3]]
+
+    first, second, third = lifelines(BACK)
+    assert second - first == third - second == GAP
+    first, _, third = lifelines(BACK, long)
+    assert third - first > 60 * LETTER  # it has two gaps to stand in
+    assert third - first < 60 * LETTER + 2 * GAP
 
 
 def test_the_text_alternative_tells_every_message_with_its_time():

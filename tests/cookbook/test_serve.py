@@ -1,3 +1,4 @@
+import gzip
 import re
 import signal
 import socket
@@ -109,6 +110,11 @@ def test_the_site_is_run_published_and_served_by_one_command(project, serve):
     assert any("[1/1] greet: " in line for line in site.lines)
     assert f"The site is in {project.site}" in site.lines
     assert site.shows("en/start/greet/", "Greet")
+    asked = urllib.request.Request(f"{site.address}en/start/greet", headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(asked, timeout=60) as page:  # as a static host gives it
+        assert page.url == f"{site.address}en/start/greet/"
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none';")
+        assert b"Greet" in gzip.decompress(page.read())
     assert_each_language_has_its_own_page_for_what_is_not_there(site)
     assert site.end().startswith("site: done in ")
 

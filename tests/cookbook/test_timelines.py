@@ -38,6 +38,13 @@ def test_a_bar_stands_where_the_axis_says():
     assert float(last.find("line").attrib["x1"]) == LABELS + PLOT
 
 
+def test_seconds_are_written_as_the_language_does():
+    french = ElementTree.fromstring(timeline(BARS, LANES, "t", ","))
+    assert "0,5 s" in [tick.findtext("text") for tick in french.findall("g[@class='tick']")]
+    assert "<2025> 0,20–2,00 s" in "".join(french.itertext())
+    assert "0,20–2,00 s" in rows(BARS, LANES, ",")
+
+
 def test_what_was_too_short_to_draw_can_still_be_seen_and_named():
     [short] = drawn(BARS).findall("g[@class='lane lane-1']/g[@class='bar']")
     assert float(short.find("rect").attrib["width"]) == 2

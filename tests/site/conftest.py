@@ -10,6 +10,8 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Error, sync_playwright
 
+from cookbook.serve import PublishedSite
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without these Chromium calls home at its start, and waits where nothing answers.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
@@ -24,13 +26,8 @@ def site(project):
 
 @pytest.fixture(scope="session")
 def address(site):
-    """Where the site is served for these tests."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site))) as server:
+    """Where the site is served for these tests, with its headers: what its policy refuses shows as an error."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(PublishedSite, directory=site)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -1,17 +1,34 @@
-// Material fetches the whole search index on every page load, search or no search: hold that one request back until
-// the reader goes for the search box (pointer, focus, or its keys f, s and /) or comes with a query in the address.
+// Material starts its search worker and fetches the whole search index on every page load, search or no search: hold both
+// back until the reader goes for the search box (pointer, focus, or its keys f, s and /) or comes with a query in the
+// address.
 (() => {
   const { open, send } = XMLHttpRequest.prototype;
+  const RealWorker = Worker;
   const held = [];
   let wanted = /[?&]q=/.test(location.search);
+  const once = (resume) => (wanted ? resume() : held.push(resume));
 
   XMLHttpRequest.prototype.open = function (method, url, ...rest) {
     this.isSearchIndex = String(url).endsWith("search/search_index.json");
     return open.call(this, method, url, ...rest);
   };
   XMLHttpRequest.prototype.send = function (...body) {
-    if (this.isSearchIndex && !wanted) held.push(() => send.apply(this, body));
+    if (this.isSearchIndex) once(() => send.apply(this, body));
     else send.apply(this, body);
+  };
+
+  // What Material uses of a worker: it posts messages to it and listens to those that it posts.
+  window.Worker = class extends EventTarget {
+    constructor(...args) {
+      super();
+      once(() => {
+        this.real = new RealWorker(...args);
+        this.real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+      });
+    }
+    postMessage(...message) {
+      once(() => this.real.postMessage(...message));
+    }
   };
 
   function release() {

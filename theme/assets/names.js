@@ -1,4 +1,5 @@
-// Names for screen readers where Material gives none: its search dialog, the toolbars of blocks, the notes of code.
+// Names for screen readers where Material gives none (its search dialog, the toolbars of blocks, the notes of code), keys
+// for what only a pointer could open (the menu and the search of a narrow screen), and the tab that the address names.
 (() => {
   const search = document.querySelector(".md-search");
   search?.setAttribute("aria-label", search.querySelector("input").getAttribute("aria-label"));
