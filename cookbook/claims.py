@@ -169,31 +169,38 @@ def _text_shown(project: Project, macro: str, path: str, *symbols: str) -> str:
 
 
 @cache
-def _proof_numbers(project: Project, test: str) -> set[float | str]:
+def _proof_numbers(project: Project, test: str) -> frozenset[float | str]:
     """The numbers of a proof: in its sentences, its source, and what it uses of its module and of those beside it."""
     recipe, _, name = test.partition("::")
-    module = evidence.proof_module(project, recipe)
-    if not module.exists():
-        return set()
-    defined: dict[str, ast.stmt] = {}
-    sources: dict[str, str] = {}
-    for file in reversed(evidence.modules(module)):
-        text = file.read_text(encoding="utf-8")
-        for statement in ast.parse(text).body:
-            for bound in _bound(statement):
-                defined[bound], sources[bound] = statement, ast.get_source_segment(text, statement) or ""
+    defined = _definitions(project, recipe)
+    found: set[float | str] = set()
     used, unread = set(), [name]
     while unread:
-        if (symbol := unread.pop()) in defined and symbol not in used:
-            used.add(symbol)
-            unread += [node.id for node in ast.walk(defined[symbol]) if isinstance(node, ast.Name)]
-    found: set[float | str] = set()
-    for symbol in used:
-        decorators = " ".join(ast.unparse(each) for each in getattr(defined[symbol], "decorator_list", ()))
-        found |= _plain_numbers(f"{decorators} {sources[symbol]}")
-        if isinstance(statement := defined[symbol], ast.FunctionDef):
+        symbol = unread.pop()
+        if symbol not in defined or symbol in used:
+            continue
+        used.add(symbol)
+        statement, source = defined[symbol]
+        unread += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        found |= _plain_numbers(source)
+        if isinstance(statement, ast.FunctionDef):
             sentences = ast.get_docstring(statement) or ""
             found |= {number.value for language in UNITS for number in numbers_in(sentences, language)}
+    return frozenset(found)
+
+
+@cache
+def _definitions(project: Project, recipe: str) -> dict[str, tuple[ast.stmt, str]]:
+    """What the proofs of *recipe*, and the modules beside them that they use, define: each statement and its source."""
+    module = evidence.proof_module(project, recipe)
+    found: dict[str, tuple[ast.stmt, str]] = {}
+    for file in reversed(evidence.modules(module) if module.exists() else []):
+        text = file.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for statement in ast.parse(text).body:
+            first = min(node.lineno for node in (statement, *getattr(statement, "decorator_list", ())))
+            source = "\n".join(lines[first - 1 : statement.end_lineno])
+            found |= dict.fromkeys(_bound(statement), (statement, source))
     return found
 
 

@@ -72,7 +72,7 @@ def _settings(project: Project, page: Page) -> Faults:
     unknown = pages.meta_list(page, "unknown_settings")
     for line, text in page.code:
         lower = _LOWER.fullmatch(text)
-        names = [lower[1]] if lower and lower[1] not in _python_names(project) else []
+        names = [lower[1]] if lower and lower[1] not in python_names(project) else []
         names += [name for name in _UPPER.findall(text) if name.startswith("CELERY") or name in _old_names()]
         for name in names:
             if not (_is_setting(name) or name in ENVIRONMENT or name in unknown or name[-1] in "_*…"):
@@ -125,7 +125,7 @@ def _nearest(name: str, names: Collection[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _python_names(project: Project) -> set[str]:
+def python_names(project: Project) -> set[str]:
     """Names of Python that begin as settings do: those of Celery's own objects, and those in the recipes."""
     return _names_of_celery() | _names_of_recipes(project)
 

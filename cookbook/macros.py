@@ -15,7 +15,7 @@ from typing import Any
 
 from mkdocs_macros.plugin import MacrosPlugin
 
-from cookbook import diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
+from cookbook import accounts, diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
 from cookbook.markdown import attribute, fenced, html_block
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.proofs import recorded_table
@@ -97,20 +97,8 @@ class Context:
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
     context = _context(env)
-    for function in (
-        code,
-        transcript,
-        proven,
-        setting,
-        default,
-        compat,
-        matrix,
-        since,
-        sequence,
-        timeline,
-        table,
-        tally,
-    ):
+    evidenced = (compat, matrix, since, sequence, timeline, table, tally, account, survivors)
+    for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)
 
 
@@ -141,7 +129,9 @@ def code(context: Context, path: str, *symbols: str, notes: Mapping[str, str] | 
     source = ":".join((snippet.path, ",".join(symbols))) if symbols else snippet.path
     block = fenced(text, f'.{snippet.language} title="{snippet.title}" data-source="{source}"')
     items = [f"{number}. {textwrap.indent(note, '    ').strip()}" for number, note in enumerate(explanations, start=1)]
-    return "\n\n".join((block, "\n".join(items))).rstrip() + "\n"
+    unproven = accounts.unproven(context.project, context.language, path, *symbols)
+    parts = (block, "\n".join(items), html_block(unproven) if unproven else "")
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def transcript(context: Context, path: str) -> str:
@@ -243,6 +233,18 @@ def tally(context: Context) -> str:
     """What the whole cookbook stands on: proofs, recipes, versions, date; from the evidence alone."""
     found = proofs.tally(context.project, context.language)
     return html_block(found) if found else context.missing("no evidence")
+
+
+def account(context: Context) -> str:
+    """What each recipe rests on, counted; and the same as JSON."""
+    address = f"{context.to_root()}{accounts.JSON}"
+    link = f'<p><a href="{address}">{context.words["as JSON"]}</a></p>'
+    return html_block(accounts.table(context.project, context.language) + link)
+
+
+def survivors(context: Context) -> str:
+    """What no proof sees when it is taken away or altered."""
+    return html_block(accounts.survivors(context.project, context.language))
 
 
 def _context(env: MacrosPlugin) -> Context:

@@ -93,11 +93,12 @@ class _Source:
 def _of_python(text: str) -> Iterator[Mutant]:
     """Only the text of what changes differs: proofs may look for the text around it."""
     source, tree = _Source(text), ast.parse(text)
+    program = ast.dump(tree)
     for node in _acting(tree):
         for change in (*_removals(node, source), *_alterations(node, source)):
             changed = source.changed(change)
             try:
-                is_another = ast.dump(ast.parse(changed)) != ast.dump(tree)
+                is_another = ast.dump(ast.parse(changed)) != program
             except SyntaxError:  # an `elif` by itself is no statement
                 continue
             if is_another:

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
+from statistics import fmean
 from typing import NamedTuple
 
 import cookbook
@@ -59,23 +59,23 @@ def mutate(project: Project, recipes: Sequence[str], *, jobs: int, stack: str) -
         bench = _Bench(project, snapshot, copies, jobs, stack)
         for number, recipe in enumerate(recipes, 1):
             _judge_recipe(bench, recipe, f"[{number}/{len(recipes)}] {recipe}")
+        return _problems(bench, recipes)
     finally:
         run.end()
-    return problems(project, recipes)
 
 
-def problems(project: Project, recipes: Sequence[str]) -> list[str]:
+def _problems(bench: _Bench, recipes: Sequence[str]) -> list[str]:
     """A line for each survivor of *recipes* that nothing explains, and for each explanation that no survivor needs."""
     found = []
     for recipe in recipes:
-        fresh = verdicts.fresh(project, recipe)
+        fresh = verdicts.fresh(bench.project, recipe, bench.snapshot)
         found += [
             f"{each.file}:{each.line}: {each.change}: no proof failed: write one in tests/recipes/test_{recipe}.py, "
             f"remove the line, or state why in {verdicts.STATED}"
-            for each in verdicts.unexplained(project, fresh)
+            for each in verdicts.unexplained(bench.project, fresh)
         ]
         if fresh:
-            found += verdicts.idle_statements(project, fresh, verdicts.planned(project, recipe))
+            found += verdicts.idle_statements(bench.project, fresh, verdicts.planned(bench.snapshot, recipe))
     return found
 
 
@@ -110,7 +110,7 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
     files = of_recipe(snapshot, recipe)
     modules = {path: {f"tests/recipes/test_{name}.py" for name in each.recipes} for path, each in files.items()}
     limit = 3 * sum(proof.seconds for proof in proofs) + 240
-    kills: Counter[tuple[str, str]] = Counter((each.file, each.by) for each in earlier)
+    kills = [(each.file, each.by, each.seconds) for each in earlier]
 
     def judge(path: str, mutant: Mutant) -> Verdict:
         text = lines[path][mutant.line - 1].strip()
@@ -118,10 +118,10 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
 
         def promise(proof: Proof) -> tuple[bool, float]:
             """What failed of this mutant before goes first, then what fails often, near it, and soon."""
-            often = sum(
-                count * (3 if file == path else 1) for (file, by), count in kills.copy().items() if by == proof.id
-            )
-            return bool(last and last.by == proof.id), (often + 0.1) / (proof.seconds + 1)
+            failures = [(file, seconds) for file, by, seconds in kills.copy() if by == proof.id]
+            often = sum(3 if file == path else 1 for file, _ in failures)
+            cost = fmean(seconds for _, seconds in failures) if failures else proof.seconds
+            return bool(last and last.by == proof.id), (often + 0.3) / (cost + 1)
 
         own = (proof for proof in proofs if proof.id.partition("::")[0] in modules[path])
         ids = [proof.id for proof in sorted(own, key=promise, reverse=True)]
@@ -131,8 +131,8 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
             outcome, by = _outcome(bench, copy, path, mutant, ids, limit=limit)
         finally:
             bench.copies.put(copy)
-        kills[path, by] += 1
         seconds = round(time.monotonic() - began, 1)
+        kills.append((path, by, seconds))
         return Verdict(path, mutant.line, text, mutant.change, mutant.removes, outcome, by, seconds)
 
     pool = ThreadPoolExecutor(bench.jobs)

@@ -38,7 +38,7 @@ class Claim:
     def summary(self, language: str) -> str:
         """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run, and what the matrix says."""
         runs = "; ".join(
-            f"{_versions(run)}, {_date(run, language)}, {_seconds(proof, language)}" for run, proof in self.runs
+            f"{_versions(run)}, {date_of(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
         return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
 
@@ -84,11 +84,11 @@ def verified(project: Project, recipe: str, language: str, root: str) -> str:
     if not runs:
         return f'<p class="verified"><span class="gap">{words["not run"]}</span></p>'
     stale = bool(evidence.problems(project, recipe))
-    chips = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in _chips(runs))
-    date = _time(max(runs, key=lambda run: run.date), language)
+    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
+    when = _time(max(runs, key=lambda run: run.date), language)
     mark = f'<span class="gap">{words["stale"]}</span>' if stale else ""
     bundle = f'<a class="bundle" href="{root}bundles/{recipe}.zip" download>{words["download"]}</a>'
-    return f'<p class="verified">{date}{mark}{chips}{bundle}</p>'
+    return f'<p class="verified">{when}{mark}{shown}{bundle}</p>'
 
 
 def section(project: Project, recipe: str, language: str) -> str:
@@ -107,7 +107,7 @@ def section(project: Project, recipe: str, language: str) -> str:
         versions = _holds(project, recipe, name, marks, language)
         ended += [escape(versions)] if versions else []
         items.append(
-            f'<li id="proof-{name}"><p>{_inline(sentence)} <small>{"; ".join(ended)}</small></p>'
+            f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details><summary>{words['source']} <code>{name}</code></summary>"
             f'<pre class="proof-source"><code>{escape(source)}</code></pre></details></li>'
         )
@@ -146,18 +146,18 @@ def tally(project: Project, language: str) -> str:
         return ""
     passed = sum(proof.outcome == "passed" for run in runs for proof in run.tests)
     text = WORDS[language]["tally"].format(proofs=passed, recipes=len({run.recipe for run in runs}))
-    chips = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in _chips(runs))
+    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
     newest = max(runs, key=lambda run: run.date)
-    return f'<p class="verified"><strong>{text}</strong>{_time(newest, language)}{chips}</p>'
+    return f'<p class="verified"><strong>{text}</strong>{_time(newest, language)}{shown}</p>'
 
 
-def _chips(runs: list[Evidence]) -> list[str]:
+def chips(runs: list[Evidence]) -> list[str]:
     """The versions of *runs*, each once, in the order of CHIPS."""
     return list(dict.fromkeys(chip for key in CHIPS for run in runs if (chip := _chip(run, key))))
 
 
 def _time(run: Evidence, language: str) -> str:
-    words = WORDS[language]["verified"].format(date=_date(run, language))
+    words = WORDS[language]["verified"].format(date=date_of(run.date, language))
     return f'<time datetime="{run.date}">{words}</time>'
 
 
@@ -194,7 +194,7 @@ def _sources(module: str) -> dict[str, str]:
     return found
 
 
-def _inline(sentence: str) -> str:
+def inline(sentence: str) -> str:
     """A sentence as HTML, its `code` as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence, quote=False))
 
@@ -207,8 +207,9 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
-def _date(run: Evidence, language: str) -> str:
-    return format_date(datetime.datetime.fromisoformat(run.date), "long", locale=language)
+def date_of(date: str, language: str) -> str:
+    """An ISO date as the language writes it."""
+    return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
 
 
 def _seconds(proof: Proof, language: str) -> str:

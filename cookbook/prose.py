@@ -8,7 +8,7 @@ from typing import Any
 
 from markdown import Markdown
 
-from cookbook import claims, inline_code, pages, reading
+from cookbook import claims, inline_code, inline_names, pages, reading
 from cookbook.inline_code import Faults
 from cookbook.pages import Page
 from cookbook.project import LANGUAGES, CookbookError, Project
@@ -26,6 +26,7 @@ def problems(project: Project) -> list[str]:
                     [
                         *_blocks(page),
                         *inline_code.faults(project, page),
+                        *inline_names.faults(project, page),
                         *_typography(page, language),
                         *claims.faults(project, page, language),
                     ]

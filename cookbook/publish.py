@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cookbook import (
+    accounts,
     build,
     bundles,
     cells,
@@ -44,6 +45,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         site = aside / "fr"
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
+        accounts.write(project, site / accounts.JSON)
         for root in (site, *(site / language for language in LANGUAGES[1:])):
             stylesheets.join(root)
         _refuse(html_checks.problems(project, site) + headers.problems(site))

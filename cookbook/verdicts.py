@@ -83,10 +83,10 @@ def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
         raise CookbookError(f"{where}: not verdicts ({error}): delete it and run `make mutate`") from error
 
 
-def fresh(project: Project, recipe: str) -> list[Verdict]:
-    """The verdicts of *recipe* that hold: none when one of the files they are about was edited since."""
+def fresh(project: Project, recipe: str, files: Project | None = None) -> list[Verdict]:
+    """The verdicts of *recipe* that hold for *files*, the project's own by default: none when one of them was edited."""
     about, verdicts = load(project, recipe)
-    return verdicts if about and about == digest(project, recipe) else []
+    return verdicts if about and about == digest(files or project, recipe) else []
 
 
 def save(project: Project, recipe: str, about: str, verdicts: Iterable[Verdict]) -> None:
@@ -137,8 +137,8 @@ def idle_statements(project: Project, verdicts: Iterable[Verdict], files: Iterab
     ]
 
 
-def proven_lines(verdicts: Iterable[Verdict]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-    """The lines that were put to the test, and those of them that are proven, as (file, line).
+def proven_lines(verdicts: Iterable[Verdict]) -> set[tuple[str, int]]:
+    """The lines that *verdicts* bear out, as (file, line).
 
     A line is proven when the proofs see each thing taken away from it; of a line that nothing can be taken from, when
     they see each alteration.
@@ -151,7 +151,7 @@ def proven_lines(verdicts: Iterable[Verdict]) -> tuple[set[tuple[str, int]], set
         removals = [verdict for verdict in found if verdict.removes]
         if all(verdict.outcome != SURVIVED for verdict in removals or found):
             proven.add(line)
-    return set(by_line), proven
+    return proven
 
 
 def _file(project: Project, recipe: str) -> Path:

@@ -10,7 +10,7 @@ from redis import Redis
 from core.celery import app
 
 
-@dataclass(frozen=True)
+@dataclass
 class Places:
     waiting: int
     priorities: int

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from core.celery import app
 
 
-@dataclass(frozen=True)
+@dataclass
 class Depth:
     waiting: int
     held: int

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from core.celery import app
 
 
-@dataclass(frozen=True)
+@dataclass
 class Waiting:
     id: str
     task: str

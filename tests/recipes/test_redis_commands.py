@@ -175,7 +175,9 @@ def test_what_each_command_destroys(django, stack, console, record):
     django("[import_orders.apply_async((name,), priority=step) for name, step in zip(names * 2, (0, 0, 0, 3))]")
     django(
         "from django.core.cache import cache\n"
-        "from django.contrib.sessions.backends.cache import SessionStore\n"
+        "from django.conf import settings\n"
+        "from django.utils.module_loading import import_string\n"
+        "SessionStore = import_string(f'{settings.SESSION_ENGINE}.SessionStore')\n"
         "cache.set('menu', 'soup'); session = SessionStore(); session['user'] = 1; session.save()"
     )
     before = [dumped(database) for database in databases]
@@ -285,7 +287,9 @@ def test_flushall_logs_users_out_and_forgets_results(django, results, stack, con
     sessions, quel que soit `-n`, et tous les utilisateurs sont déconnectés.
     """
     django(
-        "from django.contrib.sessions.backends.cache import SessionStore\n"
+        "from django.conf import settings\n"
+        "from django.utils.module_loading import import_string\n"
+        "SessionStore = import_string(f'{settings.SESSION_ENGINE}.SessionStore')\n"
         "from django.core.cache import cache\n"
         "[import_orders.delay(name) for name in names]\n"
         "app.backend.store_result('a', 1, 'SUCCESS'); GroupResult('b', []).save(); cache.set('menu', 'soup')\n"

@@ -1,0 +1,152 @@
+"""What each recipe rests on, counted: blocks, lines shown and proven, claims, versions; for a page, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+from cookbook import claims, evidence, pages, proofs, shown, snippets, verdicts
+from cookbook.project import LANGUAGES, STACK_FILES, Project
+from cookbook.verdicts import Verdict
+from cookbook.words import WORDS
+
+JSON = "how-we-know.json"
+STACK_LINES = "lines"  # the record of a run that took a file of the stack apart line by line, a row for each
+
+
+@dataclass(frozen=True)
+class Account:
+    """One recipe in numbers. Of its lines shown, *testable* are those that a mutant changes, *proven* those that fresh
+    verdicts or a run on the stack bear out."""
+
+    recipe: str
+    page: str
+    blocks: int
+    lines: int
+    testable: int
+    proven: int
+    proofs: int
+    claims: int
+    numbers: int
+    defaults: int
+    versions: list[str]
+    date: str
+
+
+def accounts(project: Project) -> list[Account]:
+    """The account of each recipe that has a page, in the order of the pages."""
+    files = shown.shown(project)
+    found = []
+    for file in project.pages(LANGUAGES[0]):
+        page = pages.read(file, project.relative(file))
+        recipe = str(page.meta.get("recipe", ""))
+        if not recipe:
+            continue
+        own = {path: each for path, each in files.items() if each.recipes[0] == recipe}
+        testable, proven = _lines(project, recipe, own)
+        runs = evidence.load(project, recipe)
+        count = claims.count(page, LANGUAGES[0])
+        found.append(
+            Account(
+                recipe=recipe,
+                page=file.relative_to(project.docs / LANGUAGES[0]).with_suffix("").as_posix(),
+                blocks=sum(call.name in ("code", "transcript") for call in page.calls),
+                lines=sum(len(each.lines) for each in own.values()),
+                testable=len(testable),
+                proven=len(proven),
+                proofs=len({proof.name for run in runs for proof in run.tests if proof.outcome == "passed"}),
+                claims=count.claims,
+                numbers=count.numbers,
+                defaults=count.defaults,
+                versions=proofs.chips(runs),
+                date=max((run.date for run in runs), default=""),
+            )
+        )
+    return found
+
+
+def table(project: Project, language: str) -> str:
+    """The accounts as a table, with their total as its last row."""
+    words = WORDS[language]
+    found = accounts(project)
+    keys = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
+    rows = [
+        [f"<code>{each.recipe}</code>", *(str(getattr(each, key)) for key in keys), *_when(each, language)]
+        for each in found
+    ]
+    total = [str(sum(getattr(each, key) for each in found)) for key in keys]
+    rows.append([f"<strong>{cell}</strong>" if cell else "" for cell in (words["total"], *total, "", "")])
+    columns = [words[f"account {key}"] for key in ("recipe", *keys, "versions", "date")]
+    return proofs.recorded_table(columns, rows)
+
+
+def survivors(project: Project, language: str) -> str:
+    """The changes that no proof sees, as a list: those that nothing explains, then the lines said to be untestable."""
+    words = WORDS[language]
+    items = [  # what nothing explains comes first
+        f"<li><code>{escape(each.file)}:{each.line}</code> {proofs.inline(each.change)}</li>"
+        for each in _unexplained(project)
+    ]
+    for each in verdicts.statements(project):
+        shown_line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code>"
+        items.append(f"<li>{shown_line} {proofs.inline(each.reason[language])}</li>")
+    return f"<ul>{''.join(items)}</ul>" if items else f"<p>{words['no survivors']}</p>"
+
+
+def unproven(project: Project, language: str, path: str, *symbols: str) -> str:
+    """What stands below a block of code() that shows lines said to be untestable; empty without any."""
+    file = snippets.from_root(path)
+    stated = [each for each in verdicts.statements(project) if each.file == file]
+    if not stated:
+        return ""
+    lines = (project.root / file).read_text(encoding="utf-8").split("\n")
+    texts = {lines[number - 1].strip() for number in snippets.line_numbers(project, path, *symbols)}
+    gap = f'<span class="gap">{WORDS[language]["not proven"]}</span>'
+    return "".join(
+        f'<p class="unproven">{gap} <code>{escape(each.text)}</code> {proofs.inline(each.reason[language])}</p>'
+        for each in stated
+        if each.text in texts
+    )
+
+
+def write(project: Project, file: Path) -> None:
+    """The same as JSON, for machines."""
+    found = accounts(project)
+    data = {
+        "recipes": [asdict(each) for each in found],
+        "survivors": [
+            {"file": each.file, "line": each.line, "text": each.text, "change": each.change}
+            for each in _unexplained(project)
+        ],
+        "untestable": [
+            {"file": each.file, "text": each.text, "reason": each.reason} for each in verdicts.statements(project)
+        ],
+    }
+    file.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _lines(
+    project: Project, recipe: str, files: dict[str, shown.Shown]
+) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """The testable and the proven lines of *files*, which are counted for *recipe*."""
+    testable = {(path, each.line) for path, found in verdicts.planned(project, recipe).items() for each in found}
+    proven = testable & verdicts.proven_lines(verdicts.fresh(project, recipe))
+    rows = [] if evidence.problems(project, recipe) else proofs.record(project, recipe, STACK_LINES) or []
+    told = tuple(str(row["line"]).rstrip("…") for row in rows)
+    for path in files.keys() & {*STACK_FILES}:
+        lines = (project.root / path).read_text(encoding="utf-8").split("\n")
+        seen = {(path, number) for number in files[path].lines if told and lines[number - 1].strip().startswith(told)}
+        testable |= seen
+        proven |= seen
+    return testable, proven
+
+
+def _unexplained(project: Project) -> list[Verdict]:
+    fresh = (verdict for recipe in project.recipe_names() for verdict in verdicts.fresh(project, recipe))
+    return verdicts.unexplained(project, fresh)
+
+
+def _when(account: Account, language: str) -> tuple[str, str]:
+    return escape(", ".join(account.versions)), proofs.date_of(account.date, language) if account.date else ""
