@@ -67,9 +67,9 @@ def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> 
     which = columns(project)
     older = [column for column in which if column.celery]
     others = [column for column in which if not column.celery]
-    runs = {recipe: evidence.load(project, recipe) for recipe in titles}
+    runs = {recipe: _fresh(project, recipe) for recipe in titles}
     head = sorted({label for each in runs.values() for run in each if (label := _ordinary(run))}) or [
-        f"Celery {newest()}"
+        Column().label(newest())
     ]
     rows = []
     for recipe, title in titles.items():
@@ -93,12 +93,12 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
     rows = []
     for recipe, title in titles.items():
         found = cells.load(project, recipe, older)
-        passed = {proof.name for run in evidence.load(project, recipe) for proof in run.tests if proof.outcome in HELD}
+        passed = {proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in HELD}
         stated, gaps = _later(found.values(), passed)
         told = [words["stated count"].format(count=number, release=each) for each, number in sorted(stated.items())]
         told += [words["gap count"].format(count=gaps)] if gaps else []
         missing = {column.celery for column in older if column not in found}
-        told += [f"{_ranges(project, missing)} : {words['not run']}"] if missing else []
+        told += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
         rows.append([title, escape(_whole_since(older, found, passed)), escape("; ".join(told)) or NOTHING])
     return [words["recipe"], words["whole since"], words["later"]], rows
 
@@ -141,6 +141,12 @@ def _told_run(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str
             outcomes = {proof.name: proof.outcome for proof in run.tests}
             return _told(Cell("", run.recipe, run.date, run.versions, "", outcomes=outcomes), words)
     return _told(None, words)
+
+
+def _fresh(project: Project, recipe: str) -> list[Evidence]:
+    """The ordinary runs of *recipe* that speak of the files as they are."""
+    now = evidence.digests(project, recipe)
+    return [run for run in evidence.load(project, recipe) if run.files == now]
 
 
 def _ordinary(run: Evidence) -> str:

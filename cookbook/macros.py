@@ -87,7 +87,7 @@ class Context:
             meta = pages.front_matter(file)
             if recipe := meta.get("recipe"):
                 found[recipe] = f'<a href="{self._address(file)}">{escape(meta["title"])}</a>'
-        return dict(sorted(found.items(), key=lambda item: item[1].partition(">")[2]))
+        return dict(sorted(found.items(), key=lambda item: item[1].partition(">")[2].casefold()))
 
     def _address(self, file: Path) -> str:
         address = file.relative_to(self.project.docs / self.language).with_suffix("").as_posix()
@@ -181,12 +181,16 @@ def compat(context: Context, recipe: str) -> str:
 
 def matrix(context: Context, *, caption: str) -> str:
     """Every recipe on every version: how each ended in each column of the matrix, and what was not run."""
-    return html_block(recorded_table(*holds.matrix_table(context.project, context.titles(), context.language), caption))
+    return html_block(
+        recorded_table(*holds.matrix_table(context.project, context.titles(), context.language), caption, named=True)
+    )
 
 
 def since(context: Context, *, caption: str) -> str:
     """From which release of Celery each recipe holds, as the matrix shows it."""
-    return html_block(recorded_table(*holds.since_table(context.project, context.titles(), context.language), caption))
+    return html_block(
+        recorded_table(*holds.since_table(context.project, context.titles(), context.language), caption, named=True)
+    )
 
 
 def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:

@@ -128,11 +128,15 @@ def compat_table(project: Project, recipe: str, language: str) -> str:
     return recorded_table(["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows)
 
 
-def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "") -> str:
-    """A table of what a run left; cells are HTML, and stand on lines of their own so that search keeps them apart."""
+def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "", *, named: bool = False) -> str:
+    """A table of what a run left; cells are HTML, and stand on lines of their own so that search keeps them apart. When
+    the rows are *named*, the first cell of each is its name."""
+    name = '<th scope="row">{}</th>' if named else "<td>{}</td>"
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     head = "\n".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    body = "\n".join("<tr>" + "\n".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "\n".join(
+        "<tr>" + "\n".join([name.format(row[0]), *(f"<td>{cell}</td>" for cell in row[1:])]) + "</tr>" for row in rows
+    )
     # A wide table scrolls on a narrow screen: with the keyboard it does so only when it can have the focus.
     return (
         f'<table class="recorded" tabindex="0">{title}<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'

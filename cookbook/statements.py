@@ -16,21 +16,32 @@ from cookbook.columns import Column
 from cookbook.project import Project, find_project
 
 MARKER = (
-    "since(release, *, fails|prints|gap): the proof holds from this release of Celery on. On an older one it must fail "
-    "with a text that matches `fails`; or it holds too, but what differs in its transcript matches `prints`; or it "
-    "cannot be arranged there, for the reason `gap`"
+    "since(release, *, fails|prints|gap): the proof holds from this release on, '5.3' of Celery or 'redis-7.0'. "
+    "Before, it must fail with a text that matches `fails`; or it holds too, but what its transcript prints otherwise "
+    "matches `prints`; or it cannot be arranged, for the reason `gap`"
 )
 HOW = {"fails", "prints", "gap"}
 TOLD_APART = ("celery", "kombu")  # whoever uses these in the tests' own process learns nothing of another release
 
 
 class Statement(NamedTuple):
-    """How a proof is before *release*: it "fails" or its transcript "prints" what matches *text*, or it is a "gap" for
-    the reason *text*."""
+    """How a proof is before *release* ("5.3" of Celery, or "redis-7.0"): it "fails" or its transcript "prints" what
+    matches *text*, or it is a "gap" for the reason *text*."""
 
     release: str
     how: str
     text: str
+
+    @property
+    def name(self) -> str:
+        """The release for a reader: "5.3", "Redis 7.0"."""
+        return self.release.replace("-", " ").title()
+
+    def is_about(self, asked: Column) -> bool:
+        """Whether *asked* has something older than the release."""
+        product, numbers = _parts(self.release)
+        runs = _parts(asked.server) if product else ("", _parts(asked.celery)[1])
+        return runs[0] == product and bool(runs[1]) and runs[1] < numbers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -123,15 +134,13 @@ def _statements(item: pytest.Item) -> list[Statement]:
                 f'{_where(item)}: write since("5.3", fails="…"), or gap= or prints=: how it is before'
             )
         found.append(Statement(str(mark.args[0]), *next(iter(mark.kwargs.items()))))
-    return sorted(found, key=lambda statement: _number(statement.release))
+    return sorted(found, key=lambda statement: _parts(statement.release))
 
 
 def before(item: pytest.Item) -> Statement | None:
     """What *item* states of the older release that this run is on: of several statements, the nearest one."""
     asked = column(item.config)
-    if asked is None or not asked.celery:
-        return None
-    return next((each for each in _statements(item) if _number(asked.celery) < _number(each.release)), None)
+    return next((each for each in _statements(item) if asked and each.is_about(asked)), None)
 
 
 def differs_as_stated(item: pytest.Item, drift: list[str]) -> bool:
@@ -159,23 +168,24 @@ def pytest_runtest_makereport(
         return report
     asked = column(item.config)
     assert asked is not None
-    claim = f"{_where(item)}: stated for before Celery {stated.release}: {stated.how} /{stated.text}/"
+    here = asked.name or asked.server
+    claim = f"{_where(item)}: stated for before {stated.name}: {stated.how} /{stated.text}/"
     if call.excinfo is None:
         did = stated.how == "prints" and any(name == "drift" for name, _ in item.user_properties)
         if report.when == "call" and not did:
             report.outcome = "failed"
-            report.longrepr = f"{claim}; on {asked.celery} it does not: the statement is wrong, correct it"
+            report.longrepr = f"{claim}; in {here} it does not: the statement is wrong, correct it"
     elif stated.how == "fails":
         said = call.excinfo.exconly(tryshort=True)
         if re.search(stated.text, said, re.DOTALL):
-            holds = [each.release for each in _statements(item) if each.how == "fails"][-1]
+            holds = [each.name for each in _statements(item) if each.how == "fails" and each.is_about(asked)][-1]
             report.outcome = "skipped"
             report.longrepr = (str(item.path), item.reportinfo()[1] or 0, f"holds from {holds}")
             report.stated = holds  # type: ignore[attr-defined]  # as pytest does with wasxfail
         else:
             report.outcome = "failed"
             first = said.partition("\n")[0]
-            report.longrepr = f"{claim}; on {asked.celery} it fails with {first!r}: the statement is wrong, correct it"
+            report.longrepr = f"{claim}; in {here} it fails with {first!r}: the statement is wrong, correct it"
     return report
 
 
@@ -184,5 +194,7 @@ def _where(item: pytest.Item) -> str:
     return f"{path}:{(item.reportinfo()[1] or 0) + 1}: {item.name}"
 
 
-def _number(release: str) -> list[int]:
-    return [int(part) for part in release.split(".")]
+def _parts(release: str) -> tuple[str, list[int]]:
+    """ "redis-7.0" to ("redis", [7, 0]), "5.3" to ("", [5, 3])."""
+    product, _, number = release.rpartition("-")
+    return product, [int(part) for part in number.split(".") if part]

@@ -162,6 +162,17 @@ def test_a_transcript_that_drifts_fails_in_one_line_and_record_rewrites_it(small
     assert file.read_text() == "$ redis-cli ping\nPONG\n"
 
 
+def test_what_ended_before_an_interruption_is_kept(small):
+    stuck = PROOF.replace("assert redis.ping()", "print('stuck', flush=True); redis.blpop('never')")
+    (small / "tests/recipes/test_two.py").write_text(stuck)
+    run = start(small, "-s", "-o", "timeout=0")
+    assert any("stuck" in line for line in run.stdout)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert evidence_of(small)["tests"][0]["outcome"] == "passed"
+    assert not (small / "evidence/local/two.json").exists()
+
+
 def test_a_run_killed_in_the_middle_leaves_nothing(small):
     # The proof says what it started and then waits for ever: for the end of a list that nobody fills.
     rewrite(

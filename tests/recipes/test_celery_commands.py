@@ -140,6 +140,7 @@ def test_a_busy_solo_worker_does_not_answer(worker, django, stack):
     assert ask(django, "ping()")
 
 
+@pytest.mark.since("5.3", fails="waited for .raised unexpected: DeliberateError")
 def test_call_exits_with_0_whatever_becomes_of_the_task(worker, console, redis):
     """`celery call` prints an id and exits with 0 whatever becomes of the task: the error of one that fails, or
     NotRegistered for a name that no worker knows, is in the worker's log and in the result; `celery result` raises it
@@ -236,6 +237,7 @@ def test_the_report_prints_passwords(worker, django, console):
     assert "not-so-secret" in str(ask(django, "conf()"))
 
 
+@pytest.mark.since("5.3", fails=r"assert '  \. healthchecks\.views\.fail' not in")
 def test_a_task_in_views_is_known_only_thanks_to_the_checks_of_django(worker, stack):
     """Autodiscovery imports modules called `tasks` only: a task written in `views.py` is known to a worker because it
     runs Django's checks, which import the URLs, and no more once `CELERY_SKIP_CHECKS` is set.

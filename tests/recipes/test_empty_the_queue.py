@@ -138,6 +138,7 @@ def test_deleting_the_key_leaves_priorities_and_what_a_dead_worker_held(worker, 
     ]
 
 
+@pytest.mark.since("5.3", fails="still running after .* Warm shutdown")
 def test_what_a_worker_holds_still_runs(worker, stack, django, redis, console):
     """What a worker holds, `purge` does not find and `UNLINK unacked` does not stop: its tasks run to the end.
 
@@ -174,6 +175,7 @@ def test_without_its_copy_in_unacked_a_held_task_is_lost_at_the_next_stop(worker
     assert redis.exists("celery", "unacked") == 0
 
 
+@pytest.mark.since("5.6", fails="'PENDING' == 'REVOKED'")
 def test_a_revoked_task_that_is_given_back_runs(worker, stack, django, redis):
     """Revoked, then given back by a worker that stops, a task runs on the next worker: REVOKED becomes SUCCESS.
 

@@ -17,6 +17,9 @@ LATE = {"CELERY_TASK_ACKS_LATE": True}
 WORKER = {"SERVICE": "worker"}
 
 
+named = pytest.mark.since("5.6", gap="before Celery 5.6 connections have no name, by which the trace tells them apart")
+
+
 @pytest.fixture
 def django(stack):
     """Django with a file of three bytes, and one whose reading waits for the test: a named pipe."""
@@ -32,6 +35,7 @@ def django(stack):
 
 
 @pytest.mark.since("5.7", fails="'django UNSUBSCRIBE'")
+@named
 def test_a_task_is_these_commands_from_delay_to_its_result(worker, django, redis, stack, record):
     """From `.delay()` to its result, a task is these commands, in this order.
 
@@ -67,6 +71,7 @@ def test_a_task_is_these_commands_from_delay_to_its_result(worker, django, redis
     ]
 
 
+@named
 def test_with_acks_late_the_acknowledgement_comes_after_the_result(worker, django, redis, stack, record):
     """With `acks_late`, the message leaves `unacked` only once the result is stored.
 
@@ -110,6 +115,7 @@ def test_monitor_shows_the_commands_of_a_task(worker, django, redis, stack, cons
     ]
 
 
+@pytest.mark.since("5.6", fails=r"clients\.console.* name=django-queue")
 def test_each_connection_tells_whose_it_is(worker, django, console):
     """With these settings `CLIENT LIST` says which service holds each connection, and for what.
 
@@ -152,6 +158,7 @@ def test_a_message_that_a_worker_took_is_held_not_gone(worker, django, redis, st
         assert redis.zrange("unacked_index", 0, -1) == tag
 
 
+@named
 def test_the_worker_notes_what_it_took_in_one_transaction(worker, django, redis):
     """The two notes, `unacked` and `unacked_index`, are written in one transaction, and erased in one.
 
@@ -180,6 +187,7 @@ def test_the_result_is_a_key_that_expires(worker, django, results):
     assert day - 30 < results.ttl(key) <= day
 
 
+@named
 def test_get_waits_for_the_announcement_and_asks_redis_once(worker, django, redis, stack):
     """However long the task runs, `.get()` reads the key once, then waits for the announcement.
 
@@ -200,6 +208,7 @@ def test_get_waits_for_the_announcement_and_asks_redis_once(worker, django, redi
     assert set(commands[3:]) <= {"UNSUBSCRIBE"}  # before 5.7, said twice
 
 
+@named
 def test_an_ignored_result_leaves_the_results_alone(worker, django, redis):
     """With `ignore_result`, a task sends no command to the database of the results.
 

@@ -25,6 +25,9 @@ SALES = "amount\n12.50\n7.50\n"
 HOUR = 3600
 
 
+compared = pytest.mark.since("5.6", gap="among what is compared are settings that came with Celery 5.6")
+
+
 @pytest.fixture
 def django(stack):
     """Django with the tasks at hand, and small.csv in the storage."""
@@ -44,6 +47,7 @@ def django(stack):
 
 
 @pytest.mark.timeout(2 * SLOW_MACHINE)
+@compared
 def test_short_tasks_behind_a_long_one(stack, django, redis, record):
     """Two workers of one process are busy, one with A, the other with B, when eight short tasks come; then B ends. At
     Celery's defaults, four of the eight wait for A beside an idle worker; with a multiplier of 1, one does; with late
@@ -188,6 +192,7 @@ def test_what_waits_behind_a_long_task_runs_twice(worker, stack, django, redis):
     first.wait_for(done)
 
 
+@compared
 def test_delayed_tasks_widen_the_window_without_bound(stack, django, redis, record):
     """A worker takes every delayed task that it finds, also without prefetch. A limit bounds them, and nothing passes
     it: behind it an ordinary task waits, and so does a delayed one that is due sooner.
@@ -228,6 +233,7 @@ def test_delayed_tasks_widen_the_window_without_bound(stack, django, redis, reco
     ]
 
 
+@pytest.mark.since("5.6", fails="assert 8 == 1")
 def test_past_the_limit_the_window_shrinks_for_good(worker, stack, django, redis):
     """Once more delayed tasks than the limit have run, the worker's window is down to 1 and stays there: with late
     acknowledgement, two processes run one task at a time.

@@ -85,6 +85,8 @@ def test_a_result_read_too_late_is_waited_for(worker, stack, django, results):
     assert subscribers(results, task_id)
 
 
+@pytest.mark.since("5.5", fails=r"== datetime\.timedelta\(seconds=(3600|7200)\)")
+@pytest.mark.since("redis-7.0", fails=r"by-hand\.console.*exited with 1")
 def test_a_result_by_hand(worker, django, results, console):
     """These commands run a task, print its result, show what Redis stores of it, and when it expires; reading it does
     not put that off.
@@ -129,6 +131,8 @@ def test_a_failure_stays_to_be_read(worker, django, results):
     assert (meta["name"], meta["args"]) == ("results.tasks.count", ["absent.txt"])
 
 
+@pytest.mark.since("5.6", fails="Left contains one more item: 'celery-task-meta")
+@pytest.mark.since("5.3", fails=r"waited for .*\] raised")
 def test_an_ignored_result_leaves_no_key_and_its_failure_does(worker, django, results):
     """With `ignore_result=True`, a success leaves no key; `store_errors_even_if_ignored=True` keeps the failures, which
     would leave none either.
@@ -145,6 +149,7 @@ def test_an_ignored_result_leaves_no_key_and_its_failure_does(worker, django, re
     assert django(f"AsyncResult('{failure}').state") == "FAILURE"
 
 
+@pytest.mark.since("5.6", fails=r"assert \[\] == \['celery-task")
 def test_each_call_can_ask_for_its_result_or_not(worker, django, results):
     """`ignore_result`, given when sending, wins over the task's own. Of an ignored result, `.get()` gives None at once;
     read by its id, it stays PENDING although the task has succeeded, and `.get()` waits for nothing.
@@ -185,6 +190,7 @@ def test_take_reads_once_within_the_time_given(worker, django, results, stack):
     assert not results.exists(KEY + task_id)
 
 
+@pytest.mark.since("5.6", fails="still 0 after")
 def test_what_results_weigh(worker, stack, results, record):
     """This is what one result takes in Redis, by what the task returned.
 

@@ -4,6 +4,8 @@ from situations import held, slow_file
 from cookbook.processes import wait_until
 from cookbook.stack import DjangoError
 
+stamps = pytest.mark.since("5.3", fails="revoke_by_stamped_headers")
+
 
 @pytest.fixture
 def django(stack):
@@ -18,6 +20,7 @@ def django(stack):
     return django
 
 
+@stamps
 def test_a_task_whose_stamp_is_revoked_is_discarded(worker, django, redis):
     """A waiting task whose stamp is revoked does not run when its time comes: its state becomes REVOKED.
 
@@ -31,6 +34,7 @@ def test_a_task_whose_stamp_is_revoked_is_discarded(worker, django, redis):
     assert wait_until(lambda: django("result.state") == "REVOKED")
 
 
+@stamps
 def test_one_revocation_reaches_every_task_with_the_stamp_and_no_other(worker, django, redis):
     """One call cancels every task that carries the stamp, and leaves the others alone.
 
@@ -46,6 +50,7 @@ def test_one_revocation_reaches_every_task_with_the_stamp_and_no_other(worker, d
     wait_until(lambda: django("[each.state for each in doomed]") == ["REVOKED"] * 3)
 
 
+@stamps
 def test_the_message_stays_in_redis_until_its_time_comes(worker, django, redis):
     """Revoking takes nothing out of Redis: the worker keeps the message until its time, and drops it only then.
 
@@ -60,6 +65,7 @@ def test_the_message_stays_in_redis_until_its_time_comes(worker, django, redis):
     wait_until(lambda: held(redis) == 0)
 
 
+@stamps
 def test_the_command_line_revokes_a_stamp_too(worker, django, redis, console):
     """`celery control revoke_by_stamped_headers` does the same; `inspect revoked` shows nothing of it.
 
@@ -74,6 +80,7 @@ def test_the_command_line_revokes_a_stamp_too(worker, django, redis, console):
     assert left.output == "(integer) 1"
 
 
+@stamps
 def test_a_task_that_runs_already_is_left_alone(worker, django, redis, stack):
     """A task that is running goes on to its end: revoking its stamp does not stop it.
 
@@ -89,6 +96,7 @@ def test_a_task_that_runs_already_is_left_alone(worker, django, redis, stack):
     assert django("result.get(timeout=30)") == 4
 
 
+@stamps
 def test_terminate_kills_the_running_task(worker, django, stack):
     """With `terminate=True` the process that runs the task is killed, and the task is REVOKED.
 
@@ -103,6 +111,7 @@ def test_terminate_kills_the_running_task(worker, django, stack):
         wait_until(lambda: django("result.state") == "REVOKED")
 
 
+@stamps
 def test_a_revoked_stamp_discards_future_tasks_too(worker, django):
     """A revoked stamp stays revoked: a task sent later with the same stamp is discarded as well.
 
@@ -114,6 +123,7 @@ def test_a_revoked_stamp_discards_future_tasks_too(worker, django):
     wait_until(lambda: django("result.state") == "REVOKED")
 
 
+@stamps
 def test_a_number_is_not_its_text(worker, django, redis):
     """`42` is not `'42'`: a stamp sent as a number is not revoked by its text, the only form the command line knows.
 
@@ -127,6 +137,7 @@ def test_a_number_is_not_its_text(worker, django, redis):
     assert django("result.get(timeout=30)") == 3
 
 
+@stamps
 def test_without_stamped_headers_there_is_no_stamp(worker, django, redis):
     """Without `stamped_headers=["scan_id"]` the option `scan_id` is no stamp, and nothing says so.
 
@@ -139,6 +150,7 @@ def test_without_stamped_headers_there_is_no_stamp(worker, django, redis):
     assert django("result.get(timeout=30)") == 3
 
 
+@pytest.mark.since("5.3", fails="DID NOT RAISE")
 def test_stamps_do_not_go_in_headers(django):
     """Stamps are options of `apply_async`: put into `headers=` they raise KeyError.
 
@@ -150,6 +162,7 @@ def test_stamps_do_not_go_in_headers(django):
 
 
 @pytest.mark.parametrize("statedb", [False, True])
+@stamps
 def test_a_restart_forgets_the_revocation(worker, django, redis, stack, statedb):
     """A worker that restarts has forgotten the stamp, with `--statedb` too: the task runs.
 
@@ -165,6 +178,7 @@ def test_a_restart_forgets_the_revocation(worker, django, redis, stack, statedb)
     assert django("result.get(timeout=30)") == 3
 
 
+@stamps
 def test_a_new_worker_does_not_learn_of_it_from_its_neighbours(worker, django):
     """A worker that joins later learns the revoked ids from its neighbours, not the revoked stamps: it runs the task.
 

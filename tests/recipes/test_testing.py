@@ -188,6 +188,7 @@ def test_what_each_kind_of_test_finds(stack, worker, redis, shop, record):
     assert (redis.hlen("unacked"), redis.llen("lowprio")) == (2, 2)
 
 
+@pytest.mark.since("5.4", fails=r"tests\.console.*ERROR")
 def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(console, redis):
     """These tests pass, and none of their messages reaches database 0, where a worker of the site would run them.
 
@@ -198,6 +199,7 @@ def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(cons
     assert redis.keys() == []
 
 
+@pytest.mark.since("5.4", fails="assert 1 == 0")
 def test_the_tests_without_a_worker_need_no_redis(stack):
     """The tests that start no worker pass without Redis.
 
@@ -219,6 +221,7 @@ def test_the_eager_test_finds_a_message_that_leaves_before_the_commit(stack, cop
     tests.wait_for("FAIL: test_the_welcome_leaves_once_the_signup_is_committed")
 
 
+@pytest.mark.since("5.4", fails="no attribute 'delay_on_commit'")
 def test_under_testcase_the_worker_receives_nothing(stack, copy):
     """Under `TestCase`, which commits nothing, `delay_on_commit` sends nothing: the test with a worker fails.
 

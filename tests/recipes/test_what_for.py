@@ -149,6 +149,7 @@ def site(stack, **env):
     django = stack.django(env=env)
     django(
         "import time\n"
+        "from datetime import UTC\n"
         "from django.test import Client\n"
         "from django.test.utils import setup_test_environment\n"
         "from what_for.tasks import summarize\n"
@@ -190,7 +191,12 @@ def run(django, weather, workers):
     )
     ids = [task_id for task_id, *_ in sent]
     wait_until(lambda: all(any(f"{each}] succeeded" in worker.log for worker in workers.values()) for each in ids))
-    ended = django("{each: summarize.AsyncResult(each).date_done.timestamp() for each, *_ in sent}")
+    django(
+        "def end(each):\n"
+        "    done = summarize.AsyncResult(each).date_done\n"
+        "    return (done if done.tzinfo else done.replace(tzinfo=UTC)).timestamp()  # naive before Celery 5.4\n"
+    )
+    ended = django("{each: end(each) for each, *_ in sent}")
     began = sent[0][2]
     bars = []
     for task_id, year, start, answered in sent:

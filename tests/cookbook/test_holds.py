@@ -1,0 +1,152 @@
+"""What pages say of versions, drawn from cells and runs that are written by hand."""
+
+import pytest
+from mini import HOUSE, cookbook, make_project, write, write_evidence
+
+from cookbook import cells, evidence, holds, proofs
+from cookbook.columns import Column, columns
+
+PROOF = "test_it_greets_by_name"
+NOT_RUN = '<span class="gap">not run</span>'
+TITLES = {"greet": "Greet"}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A recipe that ran here on Celery 5.7 and Valkey 8, with columns for 5.2 to 5.6 and for the other servers."""
+    project = make_project(tmp_path)
+    for lock in (HOUSE.root / "tests" / "environments").glob("*.txt"):
+        write(project, f"tests/environments/{lock.name}", lock.read_text())
+    write_evidence(project)
+    return project
+
+
+def cell(project, column, outcome="passed", reason=""):
+    server = {"redis-7.0": "Redis 7.0.15"}.get(column.server, f"{column.server.replace('-', ' ').title()}.1.2")
+    made = cells.Cell(
+        column=column.name,
+        recipe="greet",
+        date="2026-11-22",
+        versions={
+            "celery": f"{column.celery or '5.7'}.3",
+            "server": server,
+            "django": "5.2.19",
+            "python": "3.11.7",
+        },
+        digest=cells.digest(project, column, "greet"),
+        outcomes={PROOF: outcome},
+        reasons={PROOF: reason} if reason else {},
+    )
+    cells.write(project, made)
+
+
+def held(project, language="en"):
+    return proofs.find(project, "greet", PROOF).holds[language]
+
+
+def test_without_a_cell_nothing_is_said_of_other_versions(project):
+    assert held(project) == ""
+
+
+def test_releases_that_follow_one_another_are_told_as_one(project):
+    for column in columns(project):
+        cell(project, column)
+    assert held(project) == "holds on Celery 5.2–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9"
+    assert held(project, "fr").startswith("vaut pour Celery 5.2–5.7; ")
+
+
+def test_what_was_not_run_is_left_out(project):
+    for release in ("5.2", "5.5", "5.6"):
+        cell(project, Column(celery=release))
+    assert held(project) == "holds on Celery 5.2, 5.5–5.7; Valkey 8"
+
+
+def test_a_statement_is_told_with_what_holds(project):
+    cell(project, Column(celery="5.2"), "stated", "5.3")
+    cell(project, Column(celery="5.3"))
+    assert held(project) == "holds on Celery 5.3, 5.7; Valkey 8; from 5.3"
+
+
+def test_what_failed_elsewhere_is_not_among_what_holds(project):
+    cell(project, Column(celery="5.6"), "failed", "AssertionError")
+    assert held(project) == "holds on Celery 5.7; Valkey 8"
+
+
+def test_the_mark_and_the_list_of_proofs_say_it(project):
+    cell(project, Column(celery="5.6"))
+    assert proofs.find(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
+    assert "holds on Celery 5.6–5.7; Valkey 8" in proofs.section(project, "greet", "en")
+
+
+def test_the_matrix_has_a_column_for_each_version_and_the_ordinary_run_among_them(project):
+    cell(project, Column(celery="5.2"), "stated", "5.3")
+    cell(project, Column(celery="5.3"), "skipped", "it cannot be arranged")
+    cell(project, Column(celery="5.4"), "failed", "AssertionError")
+    cell(project, Column(server="valkey-9"))
+    head, [row] = holds.matrix_table(project, TITLES, "en")
+    assert dict(zip(head, row, strict=True)) == {
+        "Recipe": "Greet",
+        "Celery 5.2, Valkey 8": "1 from 5.3",
+        "Celery 5.3, Valkey 8": "1 not proven there",
+        "Celery 5.4, Valkey 8": "1 failed",
+        "Celery 5.5, Valkey 8": NOT_RUN,
+        "Celery 5.6, Valkey 8": NOT_RUN,
+        "Celery 5.7, Valkey 8": "1 ✓",
+        "Celery 5.7, Redis 6.2": NOT_RUN,
+        "Celery 5.7, Redis 7.0": NOT_RUN,
+        "Celery 5.7, Redis 8": NOT_RUN,
+        "Celery 5.7, Valkey 9": "1 ✓",
+    }
+
+
+def test_an_ordinary_run_that_failed_or_is_stale_is_no_tick(project):
+    [proof] = write_evidence(project).tests
+    write_evidence(project, tests=[type(proof)(**{**vars(proof), "outcome": "failed"})])
+    head, [row] = holds.matrix_table(project, TITLES, "en")
+    assert row[head.index("Celery 5.7, Valkey 8")] == "1 failed"
+    write_evidence(project, files={})
+    head, [row] = holds.matrix_table(project, TITLES, "en")
+    assert row[head.index("Celery 5.7, Valkey 8")] == NOT_RUN
+
+
+def test_from_which_release_a_recipe_holds(project):
+    def since():
+        [(_, whole, later)] = holds.since_table(project, TITLES, "en")[1]
+        return whole, later
+
+    assert since() == ("5.7", "5.2–5.6: not run")
+    for release in ("5.4", "5.5", "5.6"):
+        cell(project, Column(celery=release))
+    assert since() == ("5.4", "5.2–5.3: not run")
+    cell(project, Column(celery="5.2"), "stated", "5.4")
+    cell(project, Column(celery="5.3"), "stated", "5.4")
+    assert since() == ("5.4", "1 of its proofs from 5.4")
+    cell(project, Column(celery="5.3"), "skipped", "it cannot be arranged")
+    assert since() == ("5.4", "1 of its proofs from 5.4; 1 not proven there")
+
+
+def test_a_gap_that_the_newest_release_has_too_is_none_of_an_older_one(project):
+    [proof] = write_evidence(project).tests
+    write_evidence(project, tests=[type(proof)(**{**vars(proof), "outcome": "skipped", "reason": "no engine"})])
+    for release in ("5.2", "5.3", "5.4", "5.5", "5.6"):
+        cell(project, Column(celery=release), "skipped", "no engine")
+    assert holds.since_table(project, TITLES, "en")[1] == [["Greet", "5.2", "—"]]
+
+
+def test_the_pages_show_the_tables(project):
+    for language, page in (("en", "docs/en/index.md"), ("fr", "docs/fr/index.md")):
+        file = project.root / page
+        captions = {"en": ("Everywhere", "Since"), "fr": ("Partout", "Depuis")}[language]
+        calls = "\n\n".join(
+            f'{{@ {name}(caption="{text}") @}}' for name, text in zip(("matrix", "since"), captions, strict=True)
+        )
+        file.write_text(f"{file.read_text(encoding='utf-8')}\n{calls}\n", encoding="utf-8")
+    cell(project, Column(celery="5.6"))
+    assert evidence.problems(project, "greet") == []
+    assert cookbook(project, "parity", "--record").returncode == 0
+    said = cookbook(project, "publish")
+    assert said.returncode == 0, said.stderr
+    home = (project.site / "en" / "index.html").read_text(encoding="utf-8")
+    assert '<th scope="row"><a href="start/greet/">Greet</a></th>' in home
+    greet = (project.site / "en" / "start" / "greet" / "index.html").read_text(encoding="utf-8")
+    assert "holds on Celery 5.6–5.7; Valkey 8" in greet
