@@ -1,0 +1,141 @@
+"""What a machine can say of it: axe on every page, and what axe does not look at."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from test_reader import PAGES, RECIPES
+
+AXE = Axe()
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+COLOUR = re.compile(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);")
+GROUNDS, NO_TEXT = ("paper", "ground"), ("paper", "ground", "line", "on-leaf")
+
+
+PALETTES = {"light": "default", "dark": "slate"}  # and what Material calls them
+
+
+def look(tab, size, palette):
+    tab.set_viewport_size(size)
+    tab.emulate_media(color_scheme=palette, reduced_motion="reduce")
+    tab.wait_for_function("(name) => document.body.dataset.mdColorScheme === name", arg=PALETTES[palette])
+
+
+def assert_axe_finds_nothing(tab):
+    found = AXE.run(tab)
+    assert not found.violations_count, found.generate_report()[:2000]
+
+
+@pytest.mark.parametrize("language", ["", "en/"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_on_a_page_wide_and_light_nor_narrow_and_dark(tab, language, path):
+    tab.goto(language + path)
+    for size, palette in ((WIDE, "light"), (NARROW, "dark")):
+        look(tab, size, palette)
+        assert_axe_finds_nothing(tab)
+
+
+@pytest.mark.parametrize("path", ["", "contribute/", "404.html", "start/first-task/", "run/prefetch/"])
+def test_axe_finds_nothing_on_a_page_of_each_type_with_everything_open(tab, path):
+    """Everything that unfolds, each palette at each size."""
+    tab.goto(path)
+    tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    for size in (WIDE, NARROW):
+        for palette in PALETTES:
+            look(tab, size, palette)
+            assert_axe_finds_nothing(tab)
+
+
+def open_note(tab):
+    tab.locator(".md-annotation__index").first.click()
+    tab.locator(".md-tooltip--active").wait_for()
+
+
+def open_menu(tab):
+    tab.set_viewport_size(NARROW)
+    tab.locator(".md-header__button[for=__drawer]").press("Enter")
+    tab.locator(".md-nav--primary .md-nav__link >> visible=true").first.wait_for()
+
+
+def open_search(tab):
+    tab.set_viewport_size(NARROW)
+    tab.locator(".md-header__button[for=__search]").press("Enter")
+    tab.keyboard.type("unacked")
+    tab.locator(".md-search-result__item").first.wait_for()
+
+
+@pytest.mark.parametrize("opened", [open_note, open_menu, open_search])
+def test_axe_finds_nothing_in_what_opens_over_a_page(tab, opened):
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto("start/first-task/")
+    opened(tab)
+    assert_axe_finds_nothing(tab)
+
+
+def luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_colour_of_text_and_code_has_its_contrast_on_both_grounds_in_both_palettes(project):
+    css = (project.root / "theme/assets/palette.css").read_text()
+    palettes = [{name: both[at] for name, *both in COLOUR.findall(css)} for at in (0, 1)]
+    low = []
+    for palette in palettes:
+        assert len(palette) == 13
+        pairs = [(name, ground) for name in palette if name not in NO_TEXT for ground in GROUNDS]
+        for name, ground in [*pairs, ("on-leaf", "leaf"), ("on-leaf", "leaf-deep")]:
+            one, other = sorted(luminance(palette[each]) for each in (name, ground))
+            contrast = (other + 0.05) / (one + 0.05)
+            low += [f"{name} {palette[name]} on {ground}: {contrast:.2f}"] if contrast < 4.5 else []
+    assert low == []
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_every_drawing_has_a_name_and_says_the_same_in_words(soup, path):
+    for language in ("fr", "en"):
+        for drawing in soup(path, language).select("article figure svg"):
+            assert drawing["role"] == "img"
+            assert drawing["aria-label"] == drawing.find_parent("figure").find("figcaption").get_text()
+            assert drawing.find_parent("figure").select_one("details :is(li, td)").get_text()
+
+
+FOCUS = """() => {
+    let element = document.activeElement;
+    if (element === document.body) return null;
+    const what = element.outerHTML.slice(0, 300);
+    if (element.matches(".md-option")) element = element.nextElementSibling;  // what is drawn for it
+    const style = getComputedStyle(element), box = element.getBoundingClientRect();
+    const marked = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    return [what, marked && box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight];
+}"""
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("path", ["", "start/first-task/"])
+def test_whoever_walks_a_page_by_keyboard_sees_the_focus_at_each_step(tab, size, path):
+    tab.set_viewport_size(size)
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto(path)
+    walked = {}
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        if not (step := tab.evaluate(FOCUS)):
+            break
+        walked[step[0]] = step[1]
+    assert [what for what, seen in walked.items() if not seen] == []
+    for needed in ("md-skip", "language-switch", "search", "__palette", *(["__drawer"] if size is NARROW else [])):
+        assert any(needed in what for what in walked), needed
+    assert not path or any("md-annotation__index" in what for what in walked)
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(tab):
+    tab.emulate_media(reduced_motion="reduce")
+    tab.goto("start/first-task/")
+    moving = tab.evaluate("""() => [...document.querySelectorAll("*")].filter(each => {
+        const style = getComputedStyle(each);
+        return [style.transitionDuration, style.animationDuration].some(time => time.split(", ").some(parseFloat))
+            || style.scrollBehavior === "smooth";
+    }).map(each => each.outerHTML.slice(0, 120))""")
+    assert moving == []
