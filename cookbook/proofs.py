@@ -6,6 +6,7 @@ import ast
 import datetime
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -14,6 +15,7 @@ from babel.dates import format_date
 
 from cookbook import evidence
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
+from cookbook.markdown import NOT_SEARCHED
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.words import WORDS
 
@@ -37,7 +39,7 @@ class Claim:
     def summary(self, language: str) -> str:
         """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run."""
         return "; ".join(
-            f"{_versions(run)}, {_date(run, language)}, {_seconds(proof, language)}" for run, proof in self.runs
+            f"{_versions(run)}, {date([run], language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
 
 
@@ -49,8 +51,9 @@ def find(project: Project, recipe: str, name: str) -> Claim:
     if name not in _sources(module.read_text(encoding="utf-8")):
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
-    gap = {language: _gap(project, recipe, runs, language) for language in LANGUAGES}
-    return Claim(runs[0][1].sentence if runs else {}, runs, gap if gap["en"] else {})
+    word, reason = _gap(project, recipe, runs)
+    gap = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
+    return Claim(runs[0][1].sentence if runs else {}, runs, gap)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -77,11 +80,10 @@ def verified(project: Project, recipe: str, language: str, root: str) -> str:
     if not runs:
         return f'<p class="verified"><span class="gap">{words["not run"]}</span></p>'
     stale = bool(evidence.problems(project, recipe))
-    chips = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in _chips(runs))
-    date = _time(max(runs, key=lambda run: run.date), language)
+    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
     mark = f'<span class="gap">{words["stale"]}</span>' if stale else ""
     bundle = f'<a class="bundle" href="{root}bundles/{recipe}.zip" download>{words["download"]}</a>'
-    return f'<p class="verified">{date}{mark}{chips}{bundle}</p>'
+    return f'<p class="verified">{_time(runs, language)}{mark}{shown}{bundle}</p>'
 
 
 def section(project: Project, recipe: str, language: str) -> str:
@@ -99,7 +101,7 @@ def section(project: Project, recipe: str, language: str) -> str:
         ]
         items.append(
             f'<li id="proof-{name}"><p>{_inline(sentence)} <small>{"; ".join(ended)}</small></p>'
-            f"<details><summary>{words['source']} <code>{name}</code></summary>"
+            f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
             f'<pre class="proof-source"><code>{escape(source)}</code></pre></details></li>'
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
@@ -107,15 +109,18 @@ def section(project: Project, recipe: str, language: str) -> str:
 
 def compat_table(project: Project, recipe: str, language: str) -> str:
     """One row for each run of *recipe*; empty when there is none."""
+    columns, rows = compat_rows(project, recipe, language)
+    return recorded_table(columns, [[escape(cell) for cell in row] for row in rows]) if rows else ""
+
+
+def compat_rows(project: Project, recipe: str, language: str) -> tuple[list[str], list[list[str]]]:
+    """The headings of that table and its rows, as text."""
     words = WORDS[language]
-    runs = evidence.load(project, recipe)
-    if not runs:
-        return ""
     rows = []
-    for run in runs:
+    for run in evidence.load(project, recipe):
         passed = sum(proof.outcome in ("passed", "xfailed") for proof in run.tests)
-        rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
-    return recorded_table(["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows)
+        rows.append([*(run.versions[key] for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
+    return ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows
 
 
 def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "") -> str:
@@ -136,36 +141,54 @@ def tally(project: Project, language: str) -> str:
         return ""
     passed = sum(proof.outcome == "passed" for run in runs for proof in run.tests)
     text = WORDS[language]["tally"].format(proofs=passed, recipes=len({run.recipe for run in runs}))
-    chips = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in _chips(runs))
-    newest = max(runs, key=lambda run: run.date)
-    return f'<p class="verified"><strong>{text}</strong>{_time(newest, language)}{chips}</p>'
+    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
+    return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{shown}</p>'
 
 
-def _chips(runs: list[Evidence]) -> list[str]:
+def date(runs: list[Evidence], language: str) -> str:
+    """The day of the newest of *runs*, in words."""
+    newest = max(run.date for run in runs)
+    return format_date(datetime.datetime.fromisoformat(newest), "long", locale=language)
+
+
+def chips(runs: list[Evidence]) -> list[str]:
     """The versions of *runs*, each once, in the order of CHIPS."""
     return list(dict.fromkeys(chip for key in CHIPS for run in runs if (chip := _chip(run, key))))
 
 
-def _time(run: Evidence, language: str) -> str:
-    words = WORDS[language]["verified"].format(date=_date(run, language))
-    return f'<time datetime="{run.date}">{words}</time>'
+def _time(runs: list[Evidence], language: str) -> str:
+    words = WORDS[language]["verified"].format(date=date(runs, language))
+    return f'<time datetime="{max(run.date for run in runs)}">{words}</time>'
 
 
-def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
-    words = WORDS[language]
+def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]]) -> tuple[str, str]:
+    """What keeps *runs* from being a proof, a key of WORDS, and the reason that they gave; empty when nothing does."""
     if not runs:
-        return words["not run"]
+        return "not run", ""
     outcomes = {proof.outcome: proof.reason for _, proof in reversed(runs)}
     if "failed" in outcomes or "passed" not in outcomes:  # skipped on one backend and passed on another is proven
         worst = min(outcomes, key=WORST_FIRST.index)
-        return words[worst].format(reason=outcomes[worst])
-    return words["stale"] if evidence.problems(project, recipe) else ""
+        return worst, outcomes[worst]
+    return ("stale" if evidence.problems(project, recipe) else ""), ""
+
+
+def ended(run: Evidence, proof: Proof, language: str) -> tuple[str, str]:
+    """How a proof ended, in words, and on what and how fast: ``("✓", "Celery 5.7.0, Valkey 8.1.8, 1.6 s")``."""
+    told = "✓" if proof.outcome == "passed" else WORDS[language][proof.outcome].format(reason=proof.reason)
+    return told, f"{_versions(run)}, {_seconds(proof, language)}"
+
+
+def shown(value: object, words: Mapping[str, str]) -> str:
+    """A value that a test recorded, other than text, as both languages write it."""
+    if isinstance(value, bool):
+        return words["yes"] if value else words["no"]
+    return "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:
-    text = WORDS[language][proof.outcome].format(reason=proof.reason)
-    mark = {"passed": '<span class="proof">✓</span>'}.get(proof.outcome, f'<span class="gap">{escape(text)}</span>')
-    return f"{mark} {escape(_versions(run))}, {_seconds(proof, language)}"
+    name = "proof" if proof.outcome == "passed" else "gap"
+    told, on = ended(run, proof, language)
+    return f'<span class="{name}">{escape(told)}</span> {escape(on)}'
 
 
 def _sources(module: str) -> dict[str, str]:
@@ -190,10 +213,6 @@ def _chip(run: Evidence, key: str) -> str:
 
 def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
-
-
-def _date(run: Evidence, language: str) -> str:
-    return format_date(datetime.datetime.fromisoformat(run.date), "long", locale=language)
 
 
 def _seconds(proof: Proof, language: str) -> str:
