@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,18 @@ def modules(module: Path) -> list[Path]:
         found.append(module := unread.pop())
         if not module.exists():
             continue
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                beside = module.with_name(f"{node.module}.py")
-                if beside.exists() and beside not in (*found, *unread):
-                    unread.append(beside)
+        for name in _imported(module.read_text(encoding="utf-8")):
+            beside = module.with_name(f"{name}.py")
+            if beside.exists() and beside not in (*found, *unread):
+                unread.append(beside)
     return found
+
+
+@cache
+def _imported(source: str) -> list[str]:
+    """The modules that *source* takes names from; remembered, for a build asks this for each of its marks."""
+    tree = ast.parse(source)
+    return [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
 
 
 def _changes(before: dict[str, str], now: dict[str, str]) -> list[tuple[str, str]]:

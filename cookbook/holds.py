@@ -47,7 +47,7 @@ def of_proof(project: Project, recipe: str, name: str, runs: Iterable[Evidence],
 
 
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
-    """A row for each column of the matrix: Celery, server, Django, Python, stack, result."""
+    """A row for each column of the matrix, as text: Celery, server, Django, Python, stack, result."""
     words = WORDS[language]
     found = cells.load(project, recipe, columns(project))
     rows = []
@@ -57,7 +57,7 @@ def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]
         celery, server = column.celery or newest(), column.server.replace("-", " ").title()
         names = [versions.get("celery", celery), versions.get("server", server)]
         names += [versions.get(key, NOTHING) for key in ("django", "python")]
-        rows.append([*map(escape, names), "local" if versions else NOTHING, _told(cell, words)])
+        rows.append([*names, "local" if versions else NOTHING, _told(cell, words)])
     return rows
 
 
@@ -77,9 +77,9 @@ def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> 
         rows.append(
             [
                 title,
-                *(_told(found.get(column), words) for column in older),
-                *(_told_run(runs[recipe], label, words) for label in head),
-                *(_told(found.get(column), words) for column in others),
+                *(cell(_told(found.get(column), words), language) for column in older),
+                *(cell(_told_run(runs[recipe], label, words), language) for label in head),
+                *(cell(_told(found.get(column), words), language) for column in others),
             ]
         )
     labels = [[column.label(newest()) for column in part] for part in (older, others)]
@@ -123,7 +123,7 @@ def _later(found: Iterable[Cell], passed: set[str]) -> tuple[Counter[str], int]:
 def _told(cell: Cell | None, words: Mapping[str, str]) -> str:
     """How a cell ended, in words that need no colour."""
     if cell is None:
-        return f'<span class="gap">{words["not run"]}</span>'
+        return words["not run"]
     if not cell.outcomes:
         return NOTHING
     stated = Counter(cell.reasons[name] for name, outcome in cell.outcomes.items() if outcome == "stated")
@@ -131,7 +131,13 @@ def _told(cell: Cell | None, words: Mapping[str, str]) -> str:
     told += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
     told += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
     told += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
-    return escape(", ".join(told))
+    return ", ".join(told)
+
+
+def cell(text: str, language: str) -> str:
+    """*text* as the HTML of a table's cell: what was not run is a gap."""
+    words = WORDS[language]["not run"]
+    return f'<span class="gap">{words}</span>' if text == words else escape(text)
 
 
 def _told_run(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:

@@ -53,7 +53,8 @@ def problems(project: Project, site: Path) -> list[str]:
     """A line for each fault of the built *site*, French at its root and English in its ``en/``."""
     files = (path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")))
     rendered = {name: _read(site, name) for name in files}
-    sources = {_rendered_name(project, file): file for language in LANGUAGES for file in project.pages(language)}
+    written = [file for language in LANGUAGES for file in project.pages(language)]
+    sources = {f"{pages.address(project, file)}index.html": file for file in written}
     found = [
         f"{project.relative(file)}: not in the built site" for name, file in sources.items() if name not in rendered
     ]
@@ -129,12 +130,6 @@ def _is_block(tag: Tag) -> bool:
     if tag.name == "pre":
         return not (classes & OWN_PRE or tag.find_parent("div", class_="highlight"))
     return tag.name == "div" and "highlight" in classes
-
-
-def _rendered_name(project: Project, file: Path) -> str:
-    language, *path = file.relative_to(project.docs).with_suffix("").parts
-    folder = [] if language == LANGUAGES[0] else [language]
-    return "/".join([*folder, *path, *([] if path[-1] == "index" else ["index"])]) + ".html"
 
 
 # Blocks --------------------------------------------------------------------------------------------------------------

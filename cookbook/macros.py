@@ -16,7 +16,7 @@ from typing import Any
 from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook import accounts, diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
-from cookbook.markdown import attribute, fenced, html_block
+from cookbook.markdown import NOT_SEARCHED, attribute, fenced, html_block
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.proofs import recorded_table
 from cookbook.words import WORDS
@@ -103,9 +103,12 @@ def define_env(env: MacrosPlugin) -> None:
 
 
 def on_post_page_macros(env: MacrosPlugin) -> None:
-    """Put under the title what the page was verified on, and at its end its proofs."""
+    """Put under the title what the page was verified on, at its end its proofs; and its keywords into the search."""
     context = _context(env)
-    recipe = env.page.meta.get("recipe")
+    meta = env.page.meta
+    # What the search index has of a page beside its text, by the one name that it knows for it.
+    meta["tags"] = [*filter(None, [meta.get("description")]), *meta.get("keywords", [])]
+    recipe = meta.get("recipe")
     if not recipe:
         return
     try:
@@ -198,11 +201,7 @@ def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str,
     messages = proofs.record(context.project, recipe, record)
     if messages is None:
         return context.unrecorded(recipe, record)
-    return html_block(
-        f'<figure class="diagram">{diagrams.sequence(messages, actors, caption)}'
-        f"<figcaption>{escape(caption)}</figcaption>"
-        f"<details><summary>{context.words['as text']}</summary>{diagrams.steps(messages, actors)}</details></figure>"
-    )
+    return _figure(context, diagrams.sequence(messages, actors, caption), caption, diagrams.steps(messages, actors))
 
 
 def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, str], caption: str) -> str:
@@ -213,12 +212,8 @@ def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, 
     if unknown := {bar["lane"] for bar in bars} - lanes.keys():
         raise CookbookError(f"record {record!r} of {recipe} has bars in the lanes {sorted(unknown)}: name them too")
     decimal = context.words["decimal"]
-    told = timelines.rows(bars, lanes, decimal)
-    return html_block(
-        f'<figure class="diagram">{timelines.timeline(bars, lanes, caption, decimal)}'
-        f"<figcaption>{escape(caption)}</figcaption>"
-        f"<details><summary>{context.words['as text']}</summary>{told}</details></figure>"
-    )
+    drawing = timelines.timeline(bars, lanes, caption, decimal)
+    return _figure(context, drawing, caption, timelines.rows(bars, lanes, decimal))
 
 
 def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, str], caption: str = "") -> str:
@@ -255,6 +250,15 @@ def _context(env: MacrosPlugin) -> Context:
     return Context(env, Project(Path(str(env.project_dir))), str(env.conf["theme"]["language"]))
 
 
+def _figure(context: Context, svg: str, caption: str, text: str) -> str:
+    """A diagram over its caption and the same as text, which is what the search reads of it."""
+    return html_block(
+        f'<figure class="diagram">{svg.replace("<svg", "<svg " + NOT_SEARCHED, 1)}'
+        f"<figcaption>{escape(caption)}</figcaption>"
+        f"<details><summary>{context.words['as text']}</summary>{text}</details></figure>"
+    )
+
+
 def _guarded(function: Callable[..., str], context: Context) -> Callable[..., str]:
     """What a macro cannot do becomes one warning (fatal under --strict) and a mark on the page."""
 
@@ -269,8 +273,4 @@ def _guarded(function: Callable[..., str], context: Context) -> Callable[..., st
 
 
 def _cell(value: object, words: Mapping[str, str]) -> str:
-    if isinstance(value, bool):
-        return words["yes"] if value else words["no"]
-    if isinstance(value, str):
-        return f"<code>{escape(value)}</code>"
-    return "—" if value is None else f"{value:g}" if isinstance(value, float) else escape(str(value))
+    return f"<code>{escape(value)}</code>" if isinstance(value, str) else escape(proofs.shown(value, words))

@@ -24,6 +24,7 @@ from pygments.token import Comment, Generic, Text, _TokenType
 
 from cookbook.transcripts import MORE, PROMPT, REMARK, STATUS, commands
 
+NOT_SEARCHED = 'data-search-exclude="true"'  # on an element: the search index leaves it out, and the page the attribute
 HTML = "html-block"  # the language of a fence whose content is HTML, which goes to the page as it is
 MARKER = re.compile(r"[ \t]*(?:(?:#|//|--|;)[ \t]*)?\(\d+\)!$", re.MULTILINE)  # of a code annotation
 BLANK_LINE_AFTER = re.compile(r"[ \t]*(?:\n|\Z)")
@@ -33,10 +34,15 @@ BLANK_LINE_AFTER = re.compile(r"[ \t]*(?:\n|\Z)")
 
 
 def fenced(text: str, header: str) -> str:
-    """A fence around *text*, whatever backticks it holds; *header* is like ``.python title="core/celery.py"``."""
+    """A fence around *text* for this site's Markdown; *header* is like ``.python title="core/celery.py"``."""
+    return plain_fence(text, f" {{{header}}}")
+
+
+def plain_fence(text: str, info: str) -> str:
+    """A fence around *text*, whatever backticks it holds; *info* follows the first ones."""
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     ticks = "`" * (longest + 1)
-    return f"{ticks} {{{header}}}\n{text}\n{ticks}"
+    return f"{ticks}{info}\n{text}\n{ticks}"
 
 
 def html_block(text: str) -> str:

@@ -11,15 +11,15 @@ from typing import Any
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from mkdocs.utils.meta import YAML_RE, get_data
 
-from cookbook.project import CookbookError
+from cookbook.project import LANGUAGES, CookbookError, Project
 
 MARK = "\ufffc"
 """Stands in a page's text for a macro call or a code span (OBJECT REPLACEMENT CHARACTER)."""
 CAPTION = "caption"
 """The keyword argument of a macro that is a text of the language by itself; in a mapping, every value is one."""
 
-# The delimiters of mkdocs.base.yml. This environment only parses, so there is nothing to escape.
-_JINJA = Environment(  # noqa: S701
+# The delimiters of mkdocs.base.yml. What this environment reads is Markdown, so there is nothing to escape.
+JINJA = Environment(  # noqa: S701
     variable_start_string="{@",
     variable_end_string="@}",
     block_start_string="{@%",
@@ -131,6 +131,13 @@ def read(path: Path, name: str | None = None) -> Page:
     return Page(name, source, meta, body, text, calls, tuple(fences), tuple(code), tuple(texts))
 
 
+def address(project: Project, file: Path) -> str:
+    """Where the page in *file* is published, below the site: ``en/start/install/``; ``""`` for the home."""
+    language, *path = file.relative_to(project.docs).with_suffix("").parts
+    folder = [*([] if language == LANGUAGES[0] else [language]), *(path[:-1] if path[-1] == "index" else path)]
+    return "".join(f"{part}/" for part in folder)
+
+
 def front_matter(path: Path) -> dict[str, Any]:
     """The front matter alone, as MkDocs reads it; empty when there is none."""
     return get_data(path.read_text(encoding="utf-8-sig"))[1]
@@ -207,7 +214,7 @@ def sections(page: Page) -> dict[str, tuple[int, str]]:
 
 def _calls(body: str, name: str) -> Iterator[Call]:
     try:
-        template = _JINJA.parse(body)
+        template = JINJA.parse(body)
     except TemplateSyntaxError as error:
         raise CookbookError(f"{name}:{error.lineno}: {error.message}: mend the macro call") from None
     for node in template.find_all(nodes.Call):
@@ -232,7 +239,7 @@ def _calls(body: str, name: str) -> Iterator[Call]:
 
 def _without_calls(body: str, name: str) -> str:
     text = []
-    for line, kind, value in _JINJA.lex(body):
+    for line, kind, value in JINJA.lex(body):
         if kind.endswith(("_begin", "_end")) and "-" in value:
             # The white space that Jinja would eat can hold lines: the number of each line after it would be wrong.
             raise CookbookError(f"{name}:{line}: a macro call that eats white space: write {{@ … @}}, not {{@- … -@}}")

@@ -6,6 +6,7 @@ import ast
 import datetime
 import re
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -14,6 +15,7 @@ from babel.dates import format_date
 
 from cookbook import evidence, holds
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
+from cookbook.markdown import NOT_SEARCHED
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.words import WORDS
 
@@ -51,9 +53,10 @@ def find(project: Project, recipe: str, name: str) -> Claim:
     if name not in _sources(module.read_text(encoding="utf-8")):
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
-    gap = {language: _gap(project, recipe, runs, language) for language in LANGUAGES}
+    word, reason = _gap(project, recipe, runs)
+    gap = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
     versions = {language: _holds(project, recipe, name, runs, language) for language in LANGUAGES}
-    return Claim(runs[0][1].sentence if runs else {}, runs, gap if gap["en"] else {}, versions)
+    return Claim(runs[0][1].sentence if runs else {}, runs, gap, versions)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -85,10 +88,9 @@ def verified(project: Project, recipe: str, language: str, root: str) -> str:
         return f'<p class="verified"><span class="gap">{words["not run"]}</span></p>'
     stale = bool(evidence.problems(project, recipe))
     shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
-    when = _time(max(runs, key=lambda run: run.date), language)
     mark = f'<span class="gap">{words["stale"]}</span>' if stale else ""
     bundle = f'<a class="bundle" href="{root}bundles/{recipe}.zip" download>{words["download"]}</a>'
-    return f'<p class="verified">{when}{mark}{shown}{bundle}</p>'
+    return f'<p class="verified">{_time(runs, language)}{mark}{shown}{bundle}</p>'
 
 
 def section(project: Project, recipe: str, language: str) -> str:
@@ -108,7 +110,7 @@ def section(project: Project, recipe: str, language: str) -> str:
         ended += [escape(versions)] if versions else []
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
-            f"<details><summary>{words['source']} <code>{name}</code></summary>"
+            f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
             f'<pre class="proof-source"><code>{escape(source)}</code></pre></details></li>'
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
@@ -116,16 +118,19 @@ def section(project: Project, recipe: str, language: str) -> str:
 
 def compat_table(project: Project, recipe: str, language: str) -> str:
     """One row for each run of *recipe*, and for each column of the matrix; empty when it never ran."""
+    columns, rows = compat_rows(project, recipe, language)
+    return recorded_table(columns, [[holds.cell(text, language) for text in row] for row in rows]) if rows else ""
+
+
+def compat_rows(project: Project, recipe: str, language: str) -> tuple[list[str], list[list[str]]]:
+    """The headings of that table and its rows, as text."""
     words = WORDS[language]
-    runs = evidence.load(project, recipe)
-    if not runs:
-        return ""
     rows = []
-    for run in runs:
-        passed = sum(proof.outcome in ("passed", "xfailed") for proof in run.tests)
-        rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
-    rows += holds.compat_rows(project, recipe, language)
-    return recorded_table(["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows)
+    for run in evidence.load(project, recipe):
+        passed = sum(proof.outcome in holds.HELD for proof in run.tests)
+        rows.append([*(run.versions[key] for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
+    rows += holds.compat_rows(project, recipe, language) if rows else []
+    return ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows
 
 
 def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "", *, named: bool = False) -> str:
@@ -151,8 +156,7 @@ def tally(project: Project, language: str) -> str:
     passed = sum(proof.outcome == "passed" for run in runs for proof in run.tests)
     text = WORDS[language]["tally"].format(proofs=passed, recipes=len({run.recipe for run in runs}))
     shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
-    newest = max(runs, key=lambda run: run.date)
-    return f'<p class="verified"><strong>{text}</strong>{_time(newest, language)}{shown}</p>'
+    return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{shown}</p>'
 
 
 def chips(runs: list[Evidence]) -> list[str]:
@@ -160,20 +164,34 @@ def chips(runs: list[Evidence]) -> list[str]:
     return list(dict.fromkeys(chip for key in CHIPS for run in runs if (chip := _chip(run, key))))
 
 
-def _time(run: Evidence, language: str) -> str:
-    words = WORDS[language]["verified"].format(date=date_of(run.date, language))
-    return f'<time datetime="{run.date}">{words}</time>'
+def _time(runs: list[Evidence], language: str) -> str:
+    newest = max(run.date for run in runs)
+    words = WORDS[language]["verified"].format(date=date_of(newest, language))
+    return f'<time datetime="{newest}">{words}</time>'
 
 
-def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
-    words = WORDS[language]
+def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]]) -> tuple[str, str]:
+    """What keeps *runs* from being a proof, a key of WORDS, and the reason that they gave; empty when nothing does."""
     if not runs:
-        return words["not run"]
+        return "not run", ""
     outcomes = {proof.outcome: proof.reason for _, proof in reversed(runs)}
     if "failed" in outcomes or "passed" not in outcomes:  # skipped on one backend and passed on another is proven
         worst = min(outcomes, key=WORST_FIRST.index)
-        return words[worst].format(reason=outcomes[worst])
-    return words["stale"] if evidence.problems(project, recipe) else ""
+        return worst, outcomes[worst]
+    return ("stale" if evidence.problems(project, recipe) else ""), ""
+
+
+def ended(run: Evidence, proof: Proof, language: str) -> tuple[str, str]:
+    """How a proof ended, in words, and on what and how fast: ``("✓", "Celery 5.7.0, Valkey 8.1.8, 1.6 s")``."""
+    told = "✓" if proof.outcome == "passed" else WORDS[language][proof.outcome].format(reason=proof.reason)
+    return told, f"{_versions(run)}, {_seconds(proof, language)}"
+
+
+def shown(value: object, words: Mapping[str, str]) -> str:
+    """A value that a test recorded, other than text, as both languages write it."""
+    if isinstance(value, bool):
+        return words["yes"] if value else words["no"]
+    return "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _holds(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
@@ -182,9 +200,9 @@ def _holds(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, 
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:
-    text = WORDS[language][proof.outcome].format(reason=proof.reason)
-    mark = {"passed": '<span class="proof">✓</span>'}.get(proof.outcome, f'<span class="gap">{escape(text)}</span>')
-    return f"{mark} {escape(_versions(run))}, {_seconds(proof, language)}"
+    name = "proof" if proof.outcome == "passed" else "gap"
+    told, on = ended(run, proof, language)
+    return f'<span class="{name}">{escape(told)}</span> {escape(on)}'
 
 
 def _sources(module: str) -> dict[str, str]:

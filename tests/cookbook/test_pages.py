@@ -184,5 +184,5 @@ def test_the_delimiters_are_those_of_the_site() -> None:
     with (ROOT / "mkdocs.base.yml").open(encoding="utf-8") as file:
         macros = yaml_load(file)["plugins"]["macros"]
     delimiters = {name.removeprefix("j2_"): value for name, value in macros.items() if name.endswith("_string")}
-    assert delimiters == {name: getattr(pages._JINJA, name) for name in delimiters}
+    assert delimiters == {name: getattr(pages.JINJA, name) for name in delimiters}
     assert len(delimiters) == 6

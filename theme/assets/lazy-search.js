@@ -1,6 +1,7 @@
 // Material starts its search worker and fetches the whole search index on every page load, search or no search: hold both
 // back until the reader goes for the search box (pointer, focus, or its keys f, s and /) or comes with a query in the
-// address.
+// address. And have the search done by our worker: Material takes the address of its own
+// from the configuration in the page.
 (() => {
   const { open, send } = XMLHttpRequest.prototype;
   const RealWorker = Worker;
@@ -35,6 +36,13 @@
     wanted = true;
     held.splice(0).forEach((resume) => resume());
   }
+  const config = document.querySelector("#__config");
+  const worker = new URL("search-worker.js", document.currentScript.src);
+  config.textContent = JSON.stringify({ ...JSON.parse(config.textContent), search: worker.href });
+
+  // Material looks at the box when a key comes up: text pasted with the mouse would wait for one.
+  addEventListener("input", ({ target }) => target.matches(".md-search__input") && target.dispatchEvent(new Event("keyup")));
+
   const isSearch = (element) => element.closest(".md-search, [for=__search]");
   addEventListener("focusin", (event) => isSearch(event.target) && release());
   addEventListener("pointerdown", (event) => isSearch(event.target) && release());

@@ -1,0 +1,63 @@
+"""Real searches, typed or pasted into the site's own search box: the page that answers comes first."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+SEARCHES = tomllib.loads(Path(__file__).with_name("searches.toml").read_text(encoding="utf-8"))
+MISSES = 0.1  # of the queries, at most
+
+# What stands above the results says "type to start" until the answer to what was typed is there.
+IDLE = """() => {
+    const { translations } = JSON.parse(document.querySelector("#__config").textContent);
+    const says = document.querySelector(".md-search-result__meta").textContent.trim();
+    return says === translations["search.result.placeholder"];
+}"""
+ANSWERED = f"() => !({IDLE})()"
+
+
+def first_result(tab, words):
+    """The address that the first result leads to, without its place in the page; None when nothing is found."""
+    box = tab.locator("input.md-search__input")
+    box.fill("")
+    tab.wait_for_function(IDLE)
+    box.fill(words)
+    tab.wait_for_function(ANSWERED)
+    found = tab.locator(".md-search-result__item > a").first
+    return found.evaluate("link => link.pathname") if found.count() else None
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_page_that_answers_comes_first(tab, language):
+    root = "/" if language == "fr" else "/en/"
+    queries = [(words, pages.split(" | ")) for pages, each in SEARCHES[language].items() for words in each]
+    assert len(queries) >= 40
+    tab.goto(root.removeprefix("/"))
+    missed = []
+    for words, pages in queries:
+        found = first_result(tab, words)
+        if found not in [root + page for page in pages]:
+            missed.append(f"{words!r}: {found} instead of {' or '.join(pages)}")
+    assert len(missed) <= MISSES * len(queries), "\n".join(missed)
+
+
+def test_what_is_pasted_with_the_mouse_is_searched_too(tab):
+    """It comes without the key that Material waits for."""
+    tab.goto("")
+    tab.locator("input.md-search__input").focus()
+    tab.wait_for_function(IDLE)
+    tab.locator("input.md-search__input").evaluate(
+        "box => { box.value = 'unacked'; box.dispatchEvent(new InputEvent('input', { bubbles: true })); }"
+    )
+    tab.locator(".md-search-result__item").first.wait_for()
+
+
+def test_a_result_marks_the_words_that_it_was_found_by(tab):
+    tab.goto("")
+    tab.locator("input.md-search__input").fill("execution <tache>")
+    marks = tab.locator(".md-search-result__item mark")
+    marks.first.wait_for()
+    assert {"exécution", "tâche"} <= {text.lower() for text in marks.all_inner_texts()}
+    assert tab.wrong == []
