@@ -35,7 +35,7 @@ DIGITS = {
 _MEASURED = re.compile(r"[\s\u00a0\u202f]*(?:s|ms|%|[KMG]i?[Bo]|seconds?|secondes?|times|fois)\b")
 _BLOCK = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]|\||#)|^[ \t]*$")
 _LIST = re.compile(r"^[ \t>]*\d+\.[ \t]")
-_PLAIN = re.compile(r"(?<![\w.])\d+(?:_\d{3})*(?:\.\d+)*")
+_PLAIN = re.compile(r"(?<![\w.])(?<!\w-)\d+(?:_\d{3})*(?:\.\d+)*")
 
 
 class Count(NamedTuple):
@@ -106,20 +106,25 @@ def numbers_in(text: str, language: str, first_line: int = 1) -> Iterator[Number
 
 @cache
 def _words(language: str) -> re.Pattern[str]:
-    names = [*UNITS[language].split(), *TENS[language].split(), *SCALES[language]]
-    one = "|".join(sorted(names, key=len, reverse=True))
-    return re.compile(rf"(?<![\w-])(?:{one})(?:(?:-| )(?:et-|and )?(?:{one}))*(?!\w)", re.IGNORECASE)
+    """What matches a number in words: `twenty-five`, `two hundred and five`, `soixante et onze`, `quatre-vingt-dix`."""
+    unit, tens, scale = (
+        "|".join(sorted(words, key=len, reverse=True))
+        for words in (UNITS[language].split(), TENS[language].split(), SCALES[language])
+    )
+    joined = rf"(?:(?:-| et )(?:{unit}))" if language == "fr" else rf"(?:-(?:{unit}))"
+    simple = rf"(?:quatre-vingts?(?:-(?:{unit}))*|(?:{tens}){joined}?|(?:{unit})(?:-(?:{unit}))?)"
+    whole = rf"(?:(?:{simple} )?(?:{scale})(?: (?:and )?{simple})?|{simple})"
+    return re.compile(rf"(?<![\w-]){whole}(?!\w)", re.IGNORECASE)
 
 
 def _value(words: str, language: str) -> int:
-    """`twenty-five` is 25, `two hundred` 200, `quatre-vingt` 80."""
     values = {name: value for value, name in enumerate(UNITS[language].split())}
     values |= dict(zip(TENS[language].split(), range(20, 100, 10), strict=False))
     total = 0
     for word in re.split(r"[- ]", words):
         if word in SCALES[language]:
             total = max(total, 1) * SCALES[language][word]
-        elif word == "vingt" and total == 4:
+        elif total == 4 and word in ("vingt", "vingts"):
             total = 80
         else:
             total += values.get(word, 0)  # none: the `and` between two

@@ -114,10 +114,13 @@ def _acting(node: ast.AST) -> Iterator[ast.AST]:
         if field in ("annotation", "returns") or (field == "keys" and isinstance(node, ast.Dict)):
             continue
         for child in value if isinstance(value, list) else [value]:
-            is_docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
             is_element = field == "elts" and isinstance(child, ast.Constant)  # that it can go says enough of it
-            if isinstance(child, ast.AST) and not (is_docstring or is_element or isinstance(child, _IMPORTS)):
+            if isinstance(child, ast.AST) and not (_is_text(child) or is_element or isinstance(child, _IMPORTS)):
                 yield from _acting(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _is_number(node: ast.AST) -> bool:
@@ -137,9 +140,9 @@ def _is_time(node: ast.AST) -> bool:
 def _removals(node: ast.AST, source: _Source) -> Iterator[_Change]:
     if isinstance(node, ast.stmt) and not isinstance(node, ast.Pass | ast.FunctionDef | ast.ClassDef):
         yield _Change(node.lineno, _without(source.text(node)), True, *source.span(node), "pass")
-    if isinstance(node, ast.FunctionDef):
-        body = source.span(node.body[0])[0], source.span(node.body[-1])[1]
-        yield _Change(node.lineno, f"`{node.name}` does nothing", True, *body, "pass")
+    if isinstance(node, ast.FunctionDef) and len(body := [each for each in node.body if not _is_text(each)]) > 1:
+        start, end = source.span(body[0])[0], source.span(body[-1])[1]
+        yield _Change(node.lineno, f"`{node.name}` does nothing", True, start, end, "pass")
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         for decorator in node.decorator_list:
             start, end = source.span(decorator)

@@ -84,7 +84,7 @@ def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
 
 
 def fresh(project: Project, recipe: str, files: Project | None = None) -> list[Verdict]:
-    """The verdicts of *recipe* that hold for *files*, the project's own by default: none when one of them was edited."""
+    """The verdicts of *recipe* that hold for *files*, by default the project's: none when one of them was edited."""
     about, verdicts = load(project, recipe)
     return verdicts if about and about == digest(files or project, recipe) else []
 

@@ -113,10 +113,10 @@ def test_the_next_task_is_at_the_end_of_the_list(worker, django, redis):
 
 def test_waiting_lists_the_tasks_in_the_order_of_their_execution(worker, django, redis, console):
     """`waiting()` lists the tasks in the order in which they will run, whatever their priority, with their decoded
-    arguments, compressed or not; it takes nothing from the queue.
+    arguments, compressed or not; twenty at most, unless told otherwise. It takes nothing from the queue.
 
     `waiting()` liste les tâches dans l'ordre où elles s'exécuteront, quelle que soit leur priorité, avec leurs
-    arguments décodés, compressés ou non ; elle n'ôte rien de la file.
+    arguments décodés, compressés ou non ; vingt au plus, sauf demande contraire. Elle n'ôte rien de la file.
     """
     sent = django(
         "ways = ({'priority': 3}, {'compression': 'gzip'}, {})\n"
@@ -132,6 +132,10 @@ def test_waiting_lists_the_tasks_in_the_order_of_their_execution(worker, django,
     assert dumped(redis) == before
     worker()
     assert executed(django, sent) == listed
+    assert (
+        django("[import_orders.apply_async(('a.csv',), queue='unserved') for _ in range(21)]; len(waiting('unserved'))")
+        == 20
+    )
 
 
 def test_keys_visits_every_key_in_one_command(redis, record):

@@ -65,6 +65,27 @@ def test_how_long_a_result_is_kept(stack, django, results, record):
     assert [(row["success"], row["failure"]) for row in rows] == [tuple(kept) for _, *kept in LIFETIMES]
 
 
+def test_what_the_settings_of_the_recipe_keep(worker, django, results):
+    """With the settings of the recipe, Redis keeps a success for an hour, a failure for a week, and what a chord has
+    gathered for a day.
+
+    Avec les réglages de la recette, Redis garde un succès une heure, un échec une semaine, et ce qu'un chord a rassemblé
+    un jour.
+    """
+    worker()
+    kept = {}
+    with results.monitor() as monitor:
+        django("chord([count.s('a.txt'), count.s('absent.txt')])(total.s()); None")
+        for line in monitor.listen():
+            if stored := re.match(rf"SETEX {KEY}\S+ (\d+) .*(SUCCESS|FAILURE)", line["command"]):
+                kept[stored[2]] = int(stored[1])
+            elif gathered := re.match(r"EXPIRE celery-taskset-meta-\S+\.j (\d+)", line["command"]):
+                kept["chord"] = int(gathered[1])
+            if len(kept) == 3:
+                break
+    assert kept == {"SUCCESS": HOUR, "FAILURE": WEEK, "chord": DAY}
+
+
 def test_a_result_read_too_late_is_waited_for(worker, stack, django, results):
     """Once the result has expired, `.get()` waits for an announcement that will not come again: with a `timeout` it
     raises TimeoutError, and without one, as in `celery result`, it goes on waiting.
