@@ -43,7 +43,7 @@ def of_proof(project: Project, recipe: str, name: str, runs: Iterable[Evidence],
     )
     stated = {cell.reasons[name] for cell, outcome in ended if outcome == "stated"}
     told += [words["stated"].format(reason=release) for release in sorted(stated)]
-    return words["holds"].format(versions="; ".join(told)) if told else ""
+    return words["holds"].format(versions=words["semicolon"].join(told)) if told else ""
 
 
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
@@ -99,7 +99,9 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
         told += [words["gap count"].format(count=gaps)] if gaps else []
         missing = {column.celery for column in older if column not in found}
         told += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
-        rows.append([title, escape(_whole_since(older, found, passed)), escape("; ".join(told)) or NOTHING])
+        rows.append(
+            [title, escape(_whole_since(older, found, passed)), escape(words["semicolon"].join(told)) or NOTHING]
+        )
     return [words["recipe"], words["whole since"], words["later"]], rows
 
 
@@ -131,7 +133,7 @@ def _told(cell: Cell | None, words: Mapping[str, str]) -> str:
     told += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
     told += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
     told += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
-    return escape(", ".join(told))
+    return "<br>".join(map(escape, told))
 
 
 def _told_run(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
