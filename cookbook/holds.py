@@ -16,6 +16,7 @@ from cookbook.project import Project
 from cookbook.words import WORDS
 
 HELD = ("passed", "xfailed")
+SEPARATOR = ", "  # of the counts in a cell
 NOTHING = "—"
 
 
@@ -43,7 +44,7 @@ def of_proof(project: Project, recipe: str, name: str, runs: Iterable[Evidence],
     )
     stated = {cell.reasons[name] for cell, outcome in ended if outcome == "stated"}
     told += [words["stated"].format(reason=release) for release in sorted(stated)]
-    return words["holds"].format(versions="; ".join(told)) if told else ""
+    return words["holds"].format(versions=words["semicolon"].join(told)) if told else ""
 
 
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
@@ -99,7 +100,9 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
         told += [words["gap count"].format(count=gaps)] if gaps else []
         missing = {column.celery for column in older if column not in found}
         told += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
-        rows.append([title, escape(_whole_since(older, found, passed)), escape("; ".join(told)) or NOTHING])
+        rows.append(
+            [title, escape(_whole_since(older, found, passed)), escape(words["semicolon"].join(told)) or NOTHING]
+        )
     return [words["recipe"], words["whole since"], words["later"]], rows
 
 
@@ -131,13 +134,13 @@ def _told(cell: Cell | None, words: Mapping[str, str]) -> str:
     told += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
     told += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
     told += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
-    return ", ".join(told)
+    return SEPARATOR.join(told)
 
 
 def cell(text: str, language: str) -> str:
-    """*text* as the HTML of a table's cell: what was not run is a gap."""
+    """*text* as the HTML of a table's cell: what was not run is a gap, each count has a line."""
     words = WORDS[language]["not run"]
-    return f'<span class="gap">{words}</span>' if text == words else escape(text)
+    return f'<span class="gap">{words}</span>' if text == words else escape(text).replace(SEPARATOR, "<br>")
 
 
 def _told_run(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
