@@ -68,8 +68,8 @@ def test_what_the_settings_of_the_recipe_keep(worker, django, results):
     """With the settings of the recipe, Redis keeps a success for an hour, a failure for a week, and what a chord has
     gathered for a day.
 
-    Avec les réglages de la recette, Redis garde un succès une heure, un échec une semaine, et ce qu'un chord a rassemblé
-    un jour.
+    Avec les réglages de la recette, Redis garde un succès une heure, un échec une semaine, et ce qu'un chord a
+    rassemblé un jour.
     """
     worker()
     kept = {}
