@@ -36,9 +36,9 @@ def test_the_request_returns_before_the_task_ends(worker, django, weather):
     assert post(django, 2025) == 202
     with (weather / "2025.csv").open("w") as feed:  # opens once the task reads
         assert shown(django) == {"state": "PENDING", "summary": None}
-        feed.write("celsius\n-3.5\n20\n31.5\n")
+        feed.write("celsius\n-3.5\n20\n31\n")
     wait_until(lambda: shown(django)["state"] == "SUCCESS")
-    assert shown(django)["summary"] == {"lowest": -3.5, "mean": 16.0, "highest": 31.5}
+    assert shown(django)["summary"] == {"lowest": -3.5, "mean": 15.8, "highest": 31.0}
 
 
 def test_the_site_works_without_a_worker_and_the_message_waits(worker, django, weather, redis, console):
@@ -122,6 +122,26 @@ def test_a_worker_without_the_code_drops_the_task(worker, django, weather, redis
     old.wait_for("Received unregistered task of type 'what_for.tasks.summarize'")
     wait_until(lambda: shown(django)["state"] == "FAILURE")
     wait_until(lambda: redis.exists("celery", "unacked") == 0)
+
+
+def test_a_summary_is_asked_for_with_post_and_read_with_get(django):
+    """A summary is asked for with POST and read with GET: any other method is answered 405.
+
+    Un résumé se demande par POST et se lit par GET : à toute autre méthode, la réponse est 405.
+    """
+    assert post(django, 2025) == 202
+    assert django("client.get('/weather/2025/summary/').status_code") == 405
+    assert django("client.post(address).status_code") == 405
+
+
+def test_the_worker_finds_the_task_of_the_app(worker):
+    """The worker finds the task of an app that is listed, beside those of the other apps.
+
+    Le worker trouve la tâche d'une app qui figure dans la liste, à côté de celles des autres apps.
+    """
+    log = worker(env={"CELERY_SKIP_CHECKS": "true"}).log  # Django's checks would import the views, and so the task
+    assert ". what_for.tasks.summarize" in log
+    assert ". core.tasks.ping" in log
 
 
 def test_a_task_never_sent_looks_like_one_that_waits(django):

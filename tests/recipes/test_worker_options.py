@@ -46,11 +46,14 @@ def script(stack):
 
 
 def test_the_script_starts_a_worker_with_these_options(script, django, public, console):
-    """The running worker says which options it has, and runs the tasks of both queues.
+    """The running worker says which tasks and which options it has, and runs the tasks of both queues.
 
-    Le worker en marche dit avec quelles options il tourne, et exécute les tâches des deux files.
+    Le worker en marche dit quelles tâches il connaît, avec quelles options il tourne, et exécute les tâches des deux
+    files.
     """
-    script()
+    log = script().log
+    assert ". core.tasks.ping" in log
+    assert ". worker_options.tasks.archive" in log
     console("options.console")
     (public / "prices.csv").write_text("1,2\n")
     assert django("archive.delay('prices.csv').get(timeout=30)") == "prices.csv.gz"

@@ -8,8 +8,6 @@ from core.celery import app
 
 
 class Command(BaseCommand):
-    help = "Give the results that never expire a time to live."
-
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true")
 
