@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, evidence, html_checks, pages, parity, prose, snippets
+from cookbook import build, bundles, evidence, html_checks, machines, pages, parity, prose, snippets
 from cookbook.pages import Call
 from cookbook.project import LANGUAGES, CookbookError, Project
 
@@ -32,6 +32,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         site = aside / "fr"
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
+        machines.write(project, site)
         _refuse(html_checks.problems(project, site))
         blocks = html_checks.count_blocks(site)
         swap(site, target)
