@@ -23,6 +23,10 @@ CODE = ("code", "pre", "script", "style")
 OWN_PRE = {"mermaid", "proof-source"}  # what is preformatted without being a block of a recipe
 POINTERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that name ids of the same page
 READ_ONLY = {"alternate", "author", "canonical", "license", "next", "prev"}  # a link to these loads nothing
+LINKING = ("*.css", "*.md", "feed.xml", "llms.txt", "sitemap.xml")  # what links to the site besides its pages
+ENTRY = re.compile(r"<(?:loc|link)>\s*(.*?)\s*</|<xhtml:link [^>]*href=\"([^\"]*)\"|<atom:link href=\"([^\"]*)\"")
+MARKDOWN_LINK = re.compile(r"\]\(([^\s()]+)\)|^<(\S+)>$", re.MULTILINE)
+FENCED = re.compile(r"^[ ]*(`{3,}).*?^[ ]*\1$", re.MULTILINE | re.DOTALL)
 CSS_URL = re.compile(r"url\(\s*(?P<quote>['\"]?)(?P<url>.+?)(?P=quote)\s*\)|@import\s+['\"](?P<imported>[^'\"]+)")
 
 
@@ -65,7 +69,7 @@ def problems(project: Project, site: Path) -> list[str]:
             places[fault].append(where)
         if name in sources:
             found += [f"{where}{line}: {fault}" for line, fault in _block_faults(project, sources[name], html.blocks)]
-    for file in sorted([*site.rglob("*.css"), *site.rglob("sitemap.xml")]):
+    for file in sorted(path for pattern in LINKING for path in site.rglob(pattern)):
         for fault in _asset_faults(site, rendered, file):
             places[fault].append(file.relative_to(site).as_posix())
     return found + [f"{first}: {fault}{_more(others)}" for fault, (first, *others) in places.items()]
@@ -94,6 +98,8 @@ def _read(site: Path, name: str) -> Html:
         links += _urls(tag)
         if tag.name not in ("a", "area") and not (tag.name == "link" and READ_ONLY & {*tag.get_attribute_list("rel")}):
             requests += _urls(tag)
+        if tag.name == "meta" and _attribute(tag, "property") == "og:image":
+            links.append(_attribute(tag, "content"))
         if tag.name == "link" and "canonical" in tag.get_attribute_list("rel"):
             canonical = _attribute(tag, "href")
         if _is_block(tag):
@@ -211,9 +217,13 @@ def _asset_faults(site: Path, rendered: dict[str, Html], file: Path) -> Iterator
             elif fault := _fault(site, rendered, base, name, url):
                 yield f"dead link to {url}: {fault}"
         return
-    for url in dict.fromkeys(re.findall(r"<loc>\s*(.*?)\s*</loc>|<xhtml:link [^>]*href=\"([^\"]*)\"", text)):
-        address = "".join(url)
-        fault = "outside the site" if _is_elsewhere(address, base) else _fault(site, rendered, base, name, address)
+    is_markdown = file.suffix in (".md", ".txt")
+    found = MARKDOWN_LINK.findall(FENCED.sub("", text)) if is_markdown else ENTRY.findall(text)
+    for address in dict.fromkeys("".join(url) for url in found):
+        if _is_elsewhere(address, base):
+            fault = "" if is_markdown else "outside the site"
+        else:
+            fault = _fault(site, rendered, base, name, address)
         if fault:
             yield f"dead entry {address}: {fault}"
 

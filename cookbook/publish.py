@@ -19,6 +19,7 @@ from cookbook import (
     evidence,
     headers,
     html_checks,
+    machines,
     parity,
     prose,
     snippets,
@@ -46,6 +47,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
         accounts.write(project, site / accounts.JSON)
+        machines.write(project, site)
         for root in (site, *(site / language for language in LANGUAGES[1:])):
             stylesheets.join(root)
         _refuse(html_checks.problems(project, site) + headers.problems(site))

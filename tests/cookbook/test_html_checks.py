@@ -3,7 +3,7 @@ import shutil
 import pytest
 from mini import BLOCKS, edit, make_project, write
 
-from cookbook import build, html_checks
+from cookbook import build, html_checks, machines
 from cookbook.project import Project
 
 PAGE = "start/greet/index.html"
@@ -19,6 +19,7 @@ def built(tmp_path_factory):
     shutil.move(project.root / "built/fr", project.site)
     (project.site / "bundles").mkdir()
     (project.site / "bundles/greet.zip").touch()
+    machines.write(project, project.site)
     return project
 
 
@@ -160,7 +161,7 @@ def test_links_that_lead_somewhere_are_no_problem(book):
 
 
 def test_a_site_below_a_path_has_links_from_its_own_root(book):
-    for file in [*book.site.rglob("*.html"), *book.site.rglob("sitemap.xml")]:
+    for file in [path for pattern in ("*.html", *html_checks.LINKING) for path in book.site.rglob(pattern)]:
         text = file.read_text()
         text = text.replace("https://example.org/", "https://example.org/book/").replace('="/', '="/book/')
         file.write_text(text)
@@ -192,6 +193,32 @@ def test_an_entry_of_the_sitemap_that_leads_nowhere_is_told(book):
 
 
 # Ids
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("start/greet/index.md", "Elle salue.", "[Elle](https://example.org/gone/)", "the site has no gone"),
+        ("llms.txt", "start/greet/index.md", "start/meet/index.md", "the site has no start/meet/index.md"),
+        ("feed.xml", "<link>https://example.org/<", "<link>https://example.org/gone/<", "the site has no gone"),
+    ],
+)
+def test_a_dead_link_of_what_programs_read_is_told(book, file, old, new, told):
+    edit(book, f"site/{file}", old, new)
+    [problem] = problems(book)
+    assert problem.startswith(f"{file}: dead entry ")
+    assert problem.endswith(told)
+
+
+def test_a_link_in_the_code_of_a_copy_is_code(book):
+    edit(book, "site/start/greet/index.md", "maxmemory 100mb", "maxmemory](https://example.org/gone/)")
+    assert problems(book) == []
+
+
+def test_a_page_without_its_picture_is_told(book):
+    (book.site / "cards/start/greet/index.png").unlink()
+    url = "https://example.org/cards/start/greet/index.png"
+    assert problems(book) == [f"{GREET}: dead link to {url}: the site has no cards/start/greet/index.png"]
 
 
 def test_an_id_given_twice_is_told(book):

@@ -1,0 +1,127 @@
+"""What the built site holds for programs: pages as Markdown, llms.txt, recipes.json, feeds, where crawlers begin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.utils.yaml import yaml_load
+
+from cookbook import cards, copies, evidence, feeds, pages, proofs
+from cookbook.build import CONFIGS
+from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.proofs import Claim
+from cookbook.words import WORDS
+
+CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
+
+
+def write(project: Project, site: Path) -> None:
+    """Complete the built *site*, French at its root and English in its ``en/``, from the pages and the evidence.
+
+    The same project and evidence give the same bytes. Raises CookbookError where a page cannot be copied.
+    """
+    address = _address(site)
+    claims: dict[str, Claim] = {}
+    for language in LANGUAGES:
+        config = _config(project, language)
+        folder = site / ("" if language == LANGUAGES[0] else language)
+        for file in project.pages(language):
+            copy = copies.markdown(copies.Source(project, language, file, address, claims))
+            place = pages.address(project, file)
+            (site / place / "index.md").write_text(copy, encoding="utf-8")
+            picture = site / "cards" / place / "index.png"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_bytes(_card(project, file, str(config["site_name"])))
+        (folder / "llms.txt").write_text(llms(project, language, config, address), encoding="utf-8")
+        feed = feeds.feed(project, language, str(config["site_name"]), address)
+        (folder / "feed.xml").write_text(feed, encoding="utf-8")
+    listed = json.dumps(recipes(project, address), ensure_ascii=False, indent=1)
+    (site / "recipes.json").write_text(f"{listed}\n", encoding="utf-8")
+    maps = "".join(f"Sitemap: {address}{folder}sitemap.xml\n" for folder in ("", "en/"))
+    (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\n\n{maps}", encoding="utf-8")
+
+
+def llms(project: Project, language: str, config: dict[str, Any], address: str) -> str:
+    """The contents of one language for language models, as llmstxt.org has them: each page's Markdown, its subject."""
+    words = WORDS[language]
+    lines = [f"# {config['site_name']}", "", f"> {config['site_description']}", "", words["llms"]]
+    for section, files in _contents(project, language, config["nav"]):
+        lines += ["", f"## {section}", ""]
+        for file in files:
+            meta = pages.front_matter(file)
+            link = f"{address}{pages.address(project, file)}index.md"
+            lines.append(f"- [{meta['title']}]({link}): {meta['description']}")
+    others = (other for other in LANGUAGES if other != language)
+    roots = {other: address + ("" if other == LANGUAGES[0] else f"{other}/") for other in others}
+    lines += ["", "## Optional", ""]  # the name that the format gives to what can be left out
+    lines += [f"- [{WORDS[other]['language']}]({root}llms.txt)" for other, root in roots.items()]
+    lines.append(f"- [recipes.json]({address}recipes.json): {words['recipes.json']}")
+    return "\n".join(lines) + "\n"
+
+
+def recipes(project: Project, address: str) -> dict[str, Any]:
+    """Each recipe that a page shows: its pages, its bundle, its files by SHA-256, and its runs with their proofs."""
+    found: dict[str, Any] = {}
+    for language in LANGUAGES:
+        for file in project.pages(language):
+            meta = pages.front_matter(file)
+            if recipe := meta.get("recipe"):
+                url = address + pages.address(project, file)
+                shown = {"title": meta["title"], "url": url, "markdown": f"{url}index.md"}
+                found.setdefault(recipe, {"pages": {}})["pages"][language] = shown
+    for recipe, entry in found.items():
+        entry["bundle"] = f"{address}bundles/{recipe}.zip"
+        entry["files"] = evidence.digests(project, recipe)
+        entry["runs"] = [
+            {
+                "stack": run.backend,
+                "date": run.date,
+                "versions": run.versions,
+                "proofs": [
+                    {
+                        "test": f"{proof.id.partition('::')[0]}:{proof.line}",
+                        "name": proof.name,
+                        "sentence": proof.sentence,
+                        "outcome": proof.outcome,
+                        "reason": proof.reason,
+                        "seconds": proof.seconds,
+                    }
+                    for proof in run.tests
+                ],
+            }
+            for run in evidence.load(project, recipe)
+        ]
+    return {"site": address, "recipes": dict(sorted(found.items()))}
+
+
+def _card(project: Project, file: Path, site_name: str) -> bytes:
+    meta = pages.front_matter(file)
+    recipes = [meta["recipe"]] if meta.get("recipe") else project.recipe_names()
+    runs = [run for recipe in recipes for run in evidence.load(project, recipe)]
+    return cards.card(str(meta["title"]), site_name, " · ".join(proofs.chips(runs)))
+
+
+def _contents(project: Project, language: str, nav: list[Any]) -> Iterator[tuple[str, list[Path]]]:
+    """The title of each section of *nav* and its pages; a page that stands alone is a section of its own."""
+    folder = project.docs / language
+    for entry in nav:
+        ((title, inside),) = entry.items() if isinstance(entry, dict) else [("", entry)]
+        files = [folder / name for name in (inside if isinstance(inside, list) else [inside])]
+        yield title or str(pages.front_matter(files[0])["title"]), files
+
+
+def _config(project: Project, language: str) -> dict[str, Any]:
+    with (project.root / CONFIGS[language]).open(encoding="utf-8") as file:
+        return dict(yaml_load(file))
+
+
+def _address(site: Path) -> str:
+    """Where the whole site will be served, as its home page says it."""
+    found = CANONICAL.search((site / "index.html").read_text(encoding="utf-8"))
+    if not found:
+        raise CookbookError("mkdocs.yml: no site_url, so that nothing can link to the site: give it one")
+    return found[1]
