@@ -17,8 +17,9 @@ from cookbook.project import Project, find_project
 
 MARKER = (
     "since(release, *, fails|prints|gap, down_to=None): the proof holds from this release on, '5.3' of Celery or "
-    "'redis-7.0'. Before, it must fail with a text that matches `fails`; or it holds too, but what its transcript prints "
-    "otherwise matches `prints`; or it cannot be arranged, for the reason `gap`. What is older than `down_to` holds again"
+    "'redis-7.0'. Before, it must fail with a text that matches `fails`; or it holds too, but what its transcript "
+    "prints otherwise matches `prints`; or it cannot be arranged, for the reason `gap`. "
+    "What is older than `down_to` holds again"
 )
 HOW = {"fails", "prints", "gap"}
 TOLD_APART = ("celery", "kombu")  # whoever uses these in the tests' own process learns nothing of another release
