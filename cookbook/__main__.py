@@ -72,7 +72,10 @@ def run_matrix(project: Project, args: Namespace) -> int:
         _pytest(project, modules, "--stack=local", f"--server={column.server}", *release)
         print(f"== {column.name or column.server}: ran in {_since(start)}", flush=True)
         left = [recipe for recipe in due if not cells.load(project, recipe, [column])]
-        failures += [f"tests/recipes/test_{recipe}.py: its run in {column.name} did not end" for recipe in left]
+        failures += [
+            f"tests/recipes/test_{recipe}.py: its run in {column.name} did not end, or it was edited meanwhile"
+            for recipe in left
+        ]
     print(matrix.summary(project, asked, recipes))
     return _tell(failures + [line for recipe in recipes for line in cells.problems(project, recipe, asked)])
 

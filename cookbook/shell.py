@@ -19,9 +19,15 @@ RECORD = "\x1e"
 def main() -> None:
     django.setup()
     namespace: dict[str, Any] = {}
-    print(RECORD + json.dumps({"value": "ready"}), flush=True)
+    tell({"value": "ready"})
     for line in sys.stdin:
-        print(RECORD + json.dumps(reply(json.loads(line), namespace), default=str), flush=True)
+        tell(reply(json.loads(line), namespace))
+
+
+def tell(answer: dict[str, Any]) -> None:
+    """Write a line in one piece: what a thread logs meanwhile must not come before its end."""
+    sys.stdout.write(f"{RECORD}{json.dumps(answer, default=str)}\n")
+    sys.stdout.flush()
 
 
 def reply(source: str, namespace: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from cookbook.columns import Column
 from cookbook.project import Project, find_project
 
 MARKER = (
-    "since(release, *, fails|prints|gap): the proof holds from this release on, '5.3' of Celery or 'redis-7.0'. "
-    "Before, it must fail with a text that matches `fails`; or it holds too, but what its transcript prints otherwise "
-    "matches `prints`; or it cannot be arranged, for the reason `gap`"
+    "since(release, *, fails|prints|gap, down_to=None): the proof holds from this release on, '5.3' of Celery or "
+    "'redis-7.0'. Before, it must fail with a text that matches `fails`; or it holds too, but what its transcript "
+    "prints otherwise matches `prints`; or it cannot be arranged, for the reason `gap`. "
+    "What is older than `down_to` holds again"
 )
 HOW = {"fails", "prints", "gap"}
 TOLD_APART = ("celery", "kombu")  # whoever uses these in the tests' own process learns nothing of another release
@@ -26,11 +27,12 @@ TOLD_APART = ("celery", "kombu")  # whoever uses these in the tests' own process
 
 class Statement(NamedTuple):
     """How a proof is before *release* ("5.3" of Celery, or "redis-7.0"): it "fails" or its transcript "prints" what
-    matches *text*, or it is a "gap" for the reason *text*."""
+    matches *text*, or it is a "gap" for the reason *text*; *down_to* is the oldest one for which that is so."""
 
     release: str
     how: str
     text: str
+    down_to: str = ""
 
     @property
     def name(self) -> str:
@@ -41,7 +43,7 @@ class Statement(NamedTuple):
         """Whether *asked* has something older than the release."""
         product, numbers = _parts(self.release)
         runs = _parts(asked.server) if product else ("", _parts(asked.celery)[1])
-        return runs[0] == product and bool(runs[1]) and runs[1] < numbers
+        return runs[0] == product and bool(runs[1]) and _parts(self.down_to)[1] <= runs[1] < numbers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -129,31 +131,33 @@ def _statements(item: pytest.Item) -> list[Statement]:
     """What *item* states about the versions it holds on, the oldest release first; UsageError when it is unclear."""
     found = []
     for mark in item.iter_markers("since"):
-        if len(mark.args) != 1 or len(mark.kwargs) != 1 or not mark.kwargs.keys() <= HOW:
+        bound = mark.kwargs.get("down_to", "")
+        stated = [(how, text) for how, text in mark.kwargs.items() if how != "down_to"]
+        if len(mark.args) != 1 or len(stated) != 1 or stated[0][0] not in HOW:
             raise pytest.UsageError(
                 f'{_where(item)}: write since("5.3", fails="…"), or gap= or prints=: how it is before'
             )
-        found.append(Statement(str(mark.args[0]), *next(iter(mark.kwargs.items()))))
+        found.append(Statement(mark.args[0], *stated[0], bound))
     return sorted(found, key=lambda statement: _parts(statement.release))
 
 
-def before(item: pytest.Item) -> Statement | None:
+def _before(item: pytest.Item, *how: str) -> Statement | None:
     """What *item* states of the older release that this run is on: of several statements, the nearest one."""
     asked = column(item.config)
-    return next((each for each in _statements(item) if asked and each.is_about(asked)), None)
+    return next((each for each in _statements(item) if asked and each.how in how and each.is_about(asked)), None)
 
 
 def differs_as_stated(item: pytest.Item, drift: list[str]) -> bool:
     """Whether the outputs of a transcript differ on this older release in the way that *item* states."""
-    stated = before(item)
-    if stated is None or stated.how != "prints" or not all(re.search(stated.text, line) for line in drift):
+    stated = _before(item, "prints")
+    if stated is None or not all(re.search(stated.text, line) for line in drift):
         return False
     item.user_properties.append(("drift", stated.release))
     return True
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if (stated := before(item)) and stated.how == "gap":
+    if (stated := _before(item, "fails", "gap")) and stated.how == "gap":
         pytest.skip(stated.text)
 
 
@@ -163,8 +167,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Before the release that a proof states, its failure as stated is what is right, and anything else is wrong."""
     report = yield
-    stated = before(item)
-    if stated is None or stated.how == "gap" or report.when == "teardown":
+    stated = _before(item, "fails", "gap") or _before(item, "prints")
+    if stated is None or report.skipped or report.when == "teardown":
         return report
     asked = column(item.config)
     assert asked is not None

@@ -108,7 +108,7 @@ def test_a_second_run_runs_nothing_and_an_edited_recipe_alone_runs_again(project
             'fails="KeyError"',
             "assert django('1') == 2",
             "failed",
-            "stated for before 5.7: fails /KeyError/; in celery-5.6 it fails with 'assert 1 == 2'",
+            "stated for before 5.7: fails /KeyError/; in celery-5.6 it fails with 'AssertionError: assert 1 == 2'",
         ),
         ('gap="it cannot be arranged"', "raise AssertionError", "skipped", ""),
     ],
@@ -127,6 +127,31 @@ def test_before_its_release_a_proof_fails_as_stated_or_the_statement_is_wrong(pr
         "skipped": "it cannot be arranged",
     }.get(outcome, ended.reasons["test_what_came_with_5_7"])
     assert [line for line in publish.problems(project) if told and told in line] == lines
+
+
+@pytest.mark.parametrize(
+    ("recorded", "prints", "outcome"),
+    [("5.7.0 (recovery)", "5.6", "passed"), ("5.7.0 (recovery)", "5.5", "failed"), (None, "5.6", "failed")],
+)
+def test_a_transcript_may_differ_as_stated_and_must(project, recorded, prints, outcome):
+    code = f"import celery; print('{recorded}' if celery.VERSION[1] > 6 else celery.__version__)"
+    code = code if recorded else "print('the same')"
+    write(project, "recipes/two/version.console", f'$ python -c "{code}"\n{recorded or "the same"}\n')
+    proof = STATED.format(how=f'prints="{prints}"', body="console('version.console')")
+    write(project, "tests/recipes/test_two.py", proof.replace("(django)", "(console)"))
+    said = run(project, "two")
+    assert said.returncode == (outcome == "failed"), said.stdout + said.stderr
+    [ended] = cells.load(project, "two", [COLUMN]).values()
+    assert ended.outcomes == {"test_what_came_with_5_7": outcome}
+
+
+def test_a_known_defect_is_one_of_the_newest_release(project):
+    proof = STATED.format(how='fails="x"', body="assert django('1') == 1")
+    write(project, "tests/recipes/test_two.py", re.sub(r"since\(.*\)", "xfail(strict=True, reason='5.7.0')", proof))
+    said = run(project, "two")
+    assert said.returncode == 0, said.stdout + said.stderr
+    [ended] = cells.load(project, "two", [COLUMN]).values()
+    assert ended.outcomes == {"test_what_came_with_5_7": "passed"}
 
 
 def test_what_failed_runs_again(project):

@@ -68,6 +68,12 @@ def test_a_statement_is_about_the_columns_with_something_older(column, release, 
     assert Statement(release, "fails", "x").is_about(column) is older
 
 
+def test_a_defect_that_came_and_went_is_stated_with_both_ends():
+    stated = Statement("5.5", "fails", "x", down_to="5.3")
+    about = [release for release in ("5.2", "5.3", "5.4", "5.5") if stated.is_about(Column(release))]
+    assert about == ["5.3", "5.4"]
+
+
 BOOK = """
 import pytest
 

@@ -221,6 +221,7 @@ def test_what_control_changes_lasts_until_the_worker_restarts(worker, django, co
 
 
 @pytest.mark.since("5.7", prints=r"redis://:\*\*@")
+@pytest.mark.since("5.7", fails=r"\['REDIS_URL'\] == \['CELERY_BROK")
 def test_the_report_prints_passwords(worker, django, console):
     """`celery report` masks the password in `CELERY_RESULT_BACKEND`, but not in `CELERY_BROKER_URL` nor in other
     settings of Django that hold an address; neither does `inspect conf`.

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from situations import FAST, SLOW_MACHINE, held, reader, slow_file
+from situations import FAST, SLOW_MACHINE, held, reader, slow_file, swept_within_seconds
 
 from cookbook.environments import releases
 from cookbook.processes import wait_until
@@ -38,7 +38,7 @@ def test_an_idle_worker_reconnects(worker, django, stack, crash):
     assert idle.log.count(" ready.") == 1
 
 
-@pytest.mark.since("5.7", fails="'running, late ack', None, 1, 1")
+@swept_within_seconds
 def test_what_a_worker_holds_decides_whether_it_survives(stack, django, redis, record):
     """What a worker holds when Redis restarts decides whether it survives; what is left in `unacked` runs, or runs
     again, once another worker takes it after the visibility timeout.

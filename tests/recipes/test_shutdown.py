@@ -190,6 +190,7 @@ def test_remap_sigterm_makes_sigterm_do_what_sigquit_does(worker, django, redis,
     assert (redis.llen("celery"), held(redis)) == (1, 0)
 
 
+@pytest.mark.since("5.5", fails=r"\(0, 0\) == \(1, 0\)|still running after", down_to="5.3")
 def test_a_second_signal_cuts_a_warm_shutdown_short(worker, django, redis, stack):
     """A warm shutdown waits for the task without limit; SIGQUIT cuts it short, and the message goes back to the queue.
 
@@ -208,7 +209,13 @@ def test_a_second_signal_cuts_a_warm_shutdown_short(worker, django, redis, stack
     assert (redis.llen("celery"), held(redis)) == (1, 0)
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGQUIT"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGTERM",
+        pytest.param("SIGQUIT", marks=pytest.mark.since("5.5", fails=r"\(7, 0\) == \(8, 0\)", down_to="5.3")),
+    ],
+)
 def test_each_task_runs_once_over_a_restart(stack, django, redis, name):
     """What a worker had reserved goes back to the queue, with SIGTERM as with SIGQUIT: of eight tasks sent, each one
     succeeds once, on one worker or on the next.
