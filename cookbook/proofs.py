@@ -37,7 +37,7 @@ class Claim:
     def summary(self, language: str) -> str:
         """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run."""
         return "; ".join(
-            f"{_versions(run)}, {date_of(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
+            f"{_versions(run)}, {_date(run, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
 
 
@@ -147,7 +147,7 @@ def chips(runs: list[Evidence]) -> list[str]:
 
 
 def _time(run: Evidence, language: str) -> str:
-    words = WORDS[language]["verified"].format(date=date_of(run.date, language))
+    words = WORDS[language]["verified"].format(date=_date(run, language))
     return f'<time datetime="{run.date}">{words}</time>'
 
 
@@ -192,9 +192,8 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
-def date_of(date: str, language: str) -> str:
-    """An ISO date as the language writes it."""
-    return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
+def _date(run: Evidence, language: str) -> str:
+    return str(format_date(datetime.datetime.fromisoformat(run.date), "long", locale=language))
 
 
 def _seconds(proof: Proof, language: str) -> str:

@@ -393,9 +393,10 @@ def test_these_names_change_nothing(plain):
 
 
 def test_the_check_names_what_celery_does_not_know(stack, console):
-    """`manage.py check` names the old and the misspelt settings, and fails.
+    """`manage.py check` names the old and the misspelt settings, and fails; it suggests no name that is unlike theirs.
 
-    `manage.py check` nomme les anciens réglages et les mal orthographiés, et échoue.
+    `manage.py check` nomme les anciens réglages et les mal orthographiés, et échoue ; elle ne propose aucun nom qui ne
+    leur ressemble pas.
     """
     leftovers = {
         "BROKER_POOL_LIMIT": 3,
@@ -406,6 +407,10 @@ def test_the_check_names_what_celery_does_not_know(stack, console):
     [check] = console("check.console", settings=leftovers)
     assert check.status == 1
     assert [name for name in leftovers if f"{name} is not a setting of Celery" in check.output] == [*leftovers]
+    suggested = (
+        "from settings.checks import suggestion; [suggestion('CELERY_CONCURRENCY'), suggestion('CELERY_LOWPRIO_QUEUE')]"
+    )
+    assert stack.django()(suggested) == ["Did you mean CELERY_WORKER_CONCURRENCY?", None]
 
 
 def test_the_check_passes_on_these_settings(stack):
