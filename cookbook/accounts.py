@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -67,18 +68,18 @@ def accounts(project: Project) -> list[Account]:
     return found
 
 
-def table(project: Project, language: str) -> str:
-    """The accounts as a table, with their total as its last row."""
+def table(project: Project, language: str, link_to: Callable[[str], str]) -> str:
+    """The accounts as a table, with their total as its last row; *link_to* gives the address of a recipe's page."""
     words = WORDS[language]
     found = accounts(project)
     keys = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
     rows = [
-        [f"<code>{each.recipe}</code>", *(str(getattr(each, key)) for key in keys), *_when(each, language)]
+        [f'<a href="{link_to(each.recipe)}">{each.recipe}</a>', *(str(getattr(each, key)) for key in keys), *_run(each)]
         for each in found
     ]
     total = [str(sum(getattr(each, key) for each in found)) for key in keys]
     rows.append([f"<strong>{cell}</strong>" if cell else "" for cell in (words["total"], *total, "", "")])
-    columns = [words[f"account {key}"] for key in ("recipe", *keys, "versions", "date")]
+    columns = [words[f"account {key}"] for key in ("recipe", *keys, "date", "versions")]
     return proofs.recorded_table(columns, rows)
 
 
@@ -90,7 +91,7 @@ def survivors(project: Project, language: str) -> str:
         for each in _unexplained(project)
     ]
     for each in verdicts.statements(project):
-        shown_line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code>"
+        shown_line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code> {proofs.inline(each.change)}"
         items.append(f"<li>{shown_line} {proofs.inline(each.reason[language])}</li>")
     return f"<ul>{''.join(items)}</ul>" if items else f"<p>{words['no survivors']}</p>"
 
@@ -98,7 +99,7 @@ def survivors(project: Project, language: str) -> str:
 def unproven(project: Project, language: str, path: str, *symbols: str) -> str:
     """What stands below a block of code() that shows lines said to be untestable; empty without any."""
     file = snippets.from_root(path)
-    stated = [each for each in verdicts.statements(project) if each.file == file]
+    stated = [each for each in verdicts.statements(project) if each.file == file and not each.change]
     if not stated:
         return ""
     lines = (project.root / file).read_text(encoding="utf-8").split("\n")
@@ -121,7 +122,8 @@ def write(project: Project, file: Path) -> None:
             for each in _unexplained(project)
         ],
         "untestable": [
-            {"file": each.file, "text": each.text, "reason": each.reason} for each in verdicts.statements(project)
+            {"file": each.file, "text": each.text, "change": each.change, "reason": each.reason}
+            for each in verdicts.statements(project)
         ],
     }
     file.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -148,5 +150,7 @@ def _unexplained(project: Project) -> list[Verdict]:
     return verdicts.unexplained(project, fresh)
 
 
-def _when(account: Account, language: str) -> tuple[str, str]:
-    return escape(", ".join(account.versions)), proofs.date_of(account.date, language) if account.date else ""
+def _run(account: Account) -> Iterator[str]:
+    """The day of the last run of a recipe, and what it ran on, each on one line: that of the row."""
+    for text in (account.date[:10], ", ".join(account.versions)):
+        yield f'<span class="unbroken">{escape(text)}</span>'

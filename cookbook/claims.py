@@ -29,8 +29,8 @@ TENS = {  # from twenty on
 SCALES = {"en": {"hundred": 100, "thousand": 1000}, "fr": {"cent": 100, "cents": 100, "mille": 1000}}
 LEAST = 3  # the words for one and two are articles and pairs as often as numbers
 DIGITS = {
-    "en": r"(?<![\w.,#/-])\d+(?:,\d{3})*(?:\.\d+)*(?!\w)",
-    "fr": r"(?<![\w.,#/-])\d+(?:[\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?!\w)",
+    "en": r"(?<![\w.,#/^-])\d+(?:,\d{3})*(?:\.\d+)*(?!\w)",
+    "fr": r"(?<![\w.,#/^-])\d+(?:[\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?!\w)",
 }
 _MEASURED = re.compile(r"[\s\u00a0\u202f]*(?:s|ms|%|[KMG]i?[Bo]|seconds?|secondes?|times|fois)\b")
 _BLOCK = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]|\||#)|^[ \t]*$")

@@ -238,7 +238,7 @@ def account(context: Context) -> str:
     """What each recipe rests on, counted; and the same as JSON."""
     address = f"{context.to_root()}{accounts.JSON}"
     link = f'<p><a href="{address}">{context.words["as JSON"]}</a></p>'
-    return html_block(accounts.table(context.project, context.language) + link)
+    return html_block(accounts.table(context.project, context.language, context.link_to) + link)
 
 
 def survivors(context: Context) -> str:

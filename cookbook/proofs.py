@@ -229,9 +229,8 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
-def date_of(date: str, language: str) -> str:
-    """An ISO date as the language writes it."""
-    return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
+def _date(run: Evidence, language: str) -> str:
+    return str(format_date(datetime.datetime.fromisoformat(run.date), "long", locale=language))
 
 
 def _seconds(proof: Proof, language: str) -> str:

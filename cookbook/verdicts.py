@@ -33,15 +33,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Statement:
-    """A line that cannot be proven, and why, in both languages; it stands on *at* of STATED."""
+    """A line that cannot be proven, or one change of it that no proof can see, and why, in both languages.
+
+    It stands on line *at* of STATED; *change* is empty when it is about all of the line.
+    """
 
     file: str
     text: str
+    change: str
     reason: dict[str, str]
     at: int
 
-    def is_about(self, file: str, text: str) -> bool:
-        return (self.file, self.text) == (file, text.strip())
+    def is_about(self, verdict: Verdict) -> bool:
+        return (self.file, self.text) == (verdict.file, verdict.text) and self.change in ("", verdict.change)
 
 
 def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
@@ -111,7 +115,7 @@ def statements(project: Project) -> list[Statement]:
     try:
         for at, entry in zip(starts, tomllib.loads(source).get("line", []), strict=True):
             reason = {language: str(entry[language]) for language in LANGUAGES}
-            found.append(Statement(entry["file"], entry["text"].strip(), reason, at))
+            found.append(Statement(entry["file"], entry["text"].strip(), entry.get("change", ""), reason, at))
     except (ValueError, KeyError, TypeError) as error:
         raise CookbookError(f"{STATED}: {error}: each [[line]] has file, text, and the reason as en and fr") from error
     return found
@@ -123,7 +127,7 @@ def unexplained(project: Project, verdicts: Iterable[Verdict]) -> list[Verdict]:
     return [
         verdict
         for verdict in verdicts
-        if verdict.outcome == SURVIVED and not any(each.is_about(verdict.file, verdict.text) for each in stated)
+        if verdict.outcome == SURVIVED and not any(each.is_about(verdict) for each in stated)
     ]
 
 
@@ -133,7 +137,7 @@ def idle_statements(project: Project, verdicts: Iterable[Verdict], files: Iterab
     return [
         f"{STATED}:{each.at}: no survivor on a line `{each.text}` of {each.file}: remove the entry, or correct its text"
         for each in statements(project)
-        if each.file in files and not any(each.is_about(verdict.file, verdict.text) for verdict in survivors)
+        if each.file in files and not any(each.is_about(verdict) for verdict in survivors)
     ]
 
 

@@ -31,5 +31,5 @@ def unknown_celery_settings(**kwargs: object) -> list[checks.Warning]:
 def suggestion(name: str) -> str | None:
     if name in RENAMED:
         return f"Its name today is {RENAMED[name]}."
-    closest = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.8)
+    closest = difflib.get_close_matches(name, KNOWN, cutoff=0.8)
     return f"Did you mean {closest[0]}?" if closest else None

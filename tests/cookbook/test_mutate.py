@@ -41,6 +41,7 @@ fr = "Rien ici ne lance un worker."
 [[line]]
 file = "recipes/greet/tasks.py"
 text = 'return f"Goodbye {name}"'
+change = '`f"Goodbye {name}"` is `f"Goodbye {name}x"`'
 en = "Any farewell will do."
 fr = "Tout adieu convient."
 
@@ -90,7 +91,9 @@ def test_what_no_proof_sees_is_named_by_file_and_line_until_it_is_stated(judged)
     assert (said.returncode, said.stderr) == (0, "")
     assert "8 mutants, 3 SURVIVED, all known" in said.stdout
     assert "Tout adieu convient." in accounts.survivors(project, "fr")
-    assert "Any farewell will do." in accounts.unproven(project, "en", "greet/tasks.py", "part")
+    marks = accounts.unproven(project, "en", "greet/tasks.py", "part")
+    assert "Nothing here runs a worker." in marks
+    assert "Any farewell will do." not in marks  # a change that is not seen; without the line, a proof fails
     assert accounts.unproven(project, "en", "greet/apps.py") == ""
 
     edit(project, verdicts.STATED, "maxmemory 100mb", "maxmemory 200mb")
@@ -98,7 +101,7 @@ def test_what_no_proof_sees_is_named_by_file_and_line_until_it_is_stated(judged)
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
         f"{CONF}:2: `100` is `101`: {WHY}",
-        "tests/recipes/untestable.toml:13: no survivor on a line `maxmemory 200mb` of recipes/greet/worker.conf: "
+        "tests/recipes/untestable.toml:14: no survivor on a line `maxmemory 200mb` of recipes/greet/worker.conf: "
         "remove the entry, or correct its text",
     ]
 

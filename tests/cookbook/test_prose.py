@@ -25,7 +25,8 @@ def faults(tmp_path: Path, text: str, *, front: str = "title: T", language: str 
     page.parent.mkdir(parents=True, exist_ok=True)
     assert front.count("\n") == 0
     page.write_text(f"---\n{front}\n---\n\n{text}\n", encoding="utf-8")
-    found = prose.problems(project)
+    elsewhere = re.compile("a number from nowhere|nothing has")  # test_claims.py and test_inline_names.py
+    found = [problem for problem in prose.problems(project) if not elsewhere.search(problem)]
     assert all(problem.startswith(f"docs/{language}/start/page.md:") and "\n" not in problem for problem in found)
     return [problem.removeprefix(f"docs/{language}/start/page.md:") for problem in found]
 

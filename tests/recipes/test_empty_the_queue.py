@@ -167,6 +167,7 @@ def test_without_its_copy_in_unacked_a_held_task_is_lost_at_the_next_stop(worker
     worker ne rend rien en s'arrêtant.
     """
     first = worker()
+    assert ". core.tasks.ping" in first.log
     django("send(countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     redis.unlink("unacked", "unacked_index")

@@ -93,7 +93,7 @@ def test_deleting_twice_is_harmless(worker, django, report):
 
     Un fichier déjà parti n'est pas une erreur : la suppression peut s'exécuter deux fois.
     """
-    worker()
+    assert ". core.tasks.ping" in worker().log
     django("results = [delete_public_file.delay('report.pdf') for _ in range(2)]")
     assert django("[each.get(timeout=30) for each in results]") == [None, None]
     assert not report.exists()

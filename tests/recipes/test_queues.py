@@ -1,3 +1,6 @@
+import signal
+from threading import Timer
+
 import pytest
 
 from cookbook.processes import wait_until
@@ -75,6 +78,24 @@ def test_add_consumer_serves_the_queue_until_the_worker_restarts(worker, django,
     first.stop()
     worker("-Q", "celery")
     wait_until(lambda: django("served_by()") == {"celery": 1})
+
+
+def test_a_worker_that_is_slow_to_answer_is_counted(worker, django):
+    """A worker that takes more than two seconds to answer is counted too.
+
+    Un worker qui met plus de deux secondes à répondre est compté aussi.
+    """
+    slow = worker()
+
+    def answer_late():
+        slow.signal(signal.SIGSTOP)
+        awake = Timer(2.2, slow.signal, [signal.SIGCONT])
+        awake.start()
+        found = django("served_by()")
+        awake.join()
+        return found
+
+    wait_until(lambda: answer_late() == {"celery": 1, "lowprio": 1})
 
 
 def test_without_any_worker_every_queue_is_named(django):

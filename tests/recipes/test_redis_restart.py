@@ -31,6 +31,7 @@ def test_an_idle_worker_reconnects(worker, django, stack, crash):
     Un worker qui ne détient aucun message se reconnecte de lui-même, et exécute la tâche suivante.
     """
     idle = worker()
+    assert ". core.tasks.ping" in idle.log
     assert django("fingerprint.delay('a.bin').get(timeout=30)")
     stack.restart_redis(crash=crash)
     idle.wait_for("Connection to broker lost")
@@ -182,13 +183,26 @@ def test_a_worker_started_again_runs_the_queue_and_later_what_was_held(stack, dj
 
 
 def test_the_visibility_timeout_is_longer_than_what_a_reserved_task_may_wait(django):
-    """The visibility timeout is longer than the time that a reserved task may wait behind others, each at its limit.
+    """The visibility timeout, half an hour, is longer than the time that a reserved task may wait behind four others,
+    each at its limit of 5 minutes.
 
-    Le délai de visibilité est plus long que l'attente possible d'une tâche réservée derrière d'autres, chacune à sa
-    limite.
+    Le délai de visibilité, une demi-heure, est plus long que l'attente possible d'une tâche réservée derrière quatre
+    autres, chacune à sa limite de 5 minutes.
     """
-    longest = django("app.conf.worker_prefetch_multiplier * app.conf.task_time_limit")
-    assert django("app.conf.broker_transport_options['visibility_timeout']") > longest
+    assert django("[app.conf.worker_prefetch_multiplier, app.conf.task_time_limit]") == [4, 5 * 60]
+    assert django("app.conf.broker_transport_options['visibility_timeout']") == 30 * 60 > 4 * 5 * 60
+
+
+def test_delay_tries_again_ten_times_within_seconds(stack):
+    """With these retries, `.delay()` tries again ten times: after 0.1 s, then a little later each time, up to 1 s.
+
+    Avec ces réessais, `.delay()` réessaie dix fois : après 0,1 s, puis un peu plus tard chaque fois, jusqu'à 1 s.
+    """
+    django = stack.django(settings={"CELERY_TASK_IGNORE_RESULT": True}, env={"REDIS_URL": NOBODY})
+    django("import kombu.utils.functional as functional; waits = []; functional.sleep = waits.append")
+    with pytest.raises(DjangoError):
+        django("from redis_restart.tasks import fingerprint; fingerprint.delay('a.bin')")
+    assert django("[round(wait, 1) for wait in waits if wait]") == [0.1, 0.3, 0.5, 0.7, 0.9, *[1.0] * 5]
 
 
 def test_with_aof_the_queue_survives_a_crash_of_redis(worker, django, stack, redis):

@@ -406,9 +406,10 @@ def test_these_names_change_nothing(plain):
 
 @pytest.mark.since("5.7", fails=r"check\.console.*is not a setting of Celery")
 def test_the_check_names_what_celery_does_not_know(stack, console):
-    """`manage.py check` names the old and the misspelt settings, and fails.
+    """`manage.py check` names the old and the misspelt settings, and fails; it suggests no name that is unlike theirs.
 
-    `manage.py check` nomme les anciens réglages et les mal orthographiés, et échoue.
+    `manage.py check` nomme les anciens réglages et les mal orthographiés, et échoue ; elle ne propose aucun nom qui ne
+    leur ressemble pas.
     """
     leftovers = {
         "BROKER_POOL_LIMIT": 3,
@@ -419,6 +420,10 @@ def test_the_check_names_what_celery_does_not_know(stack, console):
     [check] = console("check.console", settings=leftovers)
     assert check.status == 1
     assert [name for name in leftovers if f"{name} is not a setting of Celery" in check.output] == [*leftovers]
+    suggested = (
+        "from settings.checks import suggestion; [suggestion('CELERY_CONCURRENCY'), suggestion('CELERY_LOWPRIO_QUEUE')]"
+    )
+    assert stack.django()(suggested) == ["Did you mean CELERY_WORKER_CONCURRENCY?", None]
 
 
 @pytest.mark.since("5.7", fails="assert 1 == 0")

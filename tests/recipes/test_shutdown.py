@@ -167,6 +167,7 @@ def test_an_idle_worker_stops_at_once(worker):
     Un worker qui n'exécute rien s'arrête aussitôt, quelle que soit la durée de l'arrêt progressif.
     """
     idle = worker()
+    assert ". core.tasks.ping" in idle.log
     idle.signal(signal.SIGQUIT)
     idle.wait()
     assert "worker: Cold shutdown" in idle.log

@@ -6,8 +6,6 @@ from empty_the_queue.places import empty, places
 
 
 class Command(BaseCommand):
-    help = "Show where the tasks of a queue are; with --force, delete them all."
-
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("queue")
         parser.add_argument("--force", action="store_true")

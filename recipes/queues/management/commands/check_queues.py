@@ -4,8 +4,6 @@ from queues.served import sent_to, served_by, waiting
 
 
 class Command(BaseCommand):
-    help = "Fail when a task goes to a queue that no worker serves."
-
     def handle(self, **options: object) -> None:
         queues = sent_to()
         workers = served_by()
