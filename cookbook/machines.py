@@ -13,7 +13,6 @@ from mkdocs.utils.yaml import yaml_load
 from cookbook import cards, copies, evidence, feeds, pages, proofs
 from cookbook.build import CONFIGS
 from cookbook.project import LANGUAGES, CookbookError, Project
-from cookbook.proofs import Claim
 from cookbook.words import WORDS
 
 CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
@@ -22,17 +21,16 @@ CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
 def write(project: Project, site: Path) -> None:
     """Complete the built *site*, French at its root and English in its ``en/``, from the pages and the evidence.
 
-    The same project and evidence give the same bytes. Raises CookbookError where a page cannot be copied.
+    The same pages and evidence give the same bytes.
     """
     address = _address(site)
-    claims: dict[str, Claim] = {}
     for language in LANGUAGES:
         config = _config(project, language)
         folder = site / ("" if language == LANGUAGES[0] else language)
         for file in project.pages(language):
-            copy = copies.markdown(copies.Source(project, language, file, address, claims))
             place = pages.address(project, file)
-            (site / place / "index.md").write_text(copy, encoding="utf-8")
+            page = (site / place / "index.html").read_text(encoding="utf-8")
+            (site / place / "index.md").write_text(copies.markdown(page, address + place), encoding="utf-8")
             picture = site / "cards" / place / "index.png"
             picture.parent.mkdir(parents=True, exist_ok=True)
             picture.write_bytes(_card(project, file, str(config["site_name"])))

@@ -40,7 +40,7 @@ class Claim:
     def summary(self, language: str) -> str:
         """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run, and what the matrix says."""
         runs = "; ".join(
-            f"{_versions(run)}, {date_of(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
+            f"{_versions(run)}, {_date(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
         return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
 
@@ -166,7 +166,7 @@ def chips(runs: list[Evidence]) -> list[str]:
 
 def _time(runs: list[Evidence], language: str) -> str:
     newest = max(run.date for run in runs)
-    words = WORDS[language]["verified"].format(date=date_of(newest, language))
+    words = WORDS[language]["verified"].format(date=_date(newest, language))
     return f'<time datetime="{newest}">{words}</time>'
 
 
@@ -229,8 +229,9 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
-def _date(run: Evidence, language: str) -> str:
-    return str(format_date(datetime.datetime.fromisoformat(run.date), "long", locale=language))
+def _date(date: str, language: str) -> str:
+    """An ISO date as the language writes it."""
+    return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
 
 
 def _seconds(proof: Proof, language: str) -> str:

@@ -1,86 +1,99 @@
 import json
+import shutil
 from xml.etree import ElementTree
 
 import pytest
-from mini import HOUSE, edit, make_project, write, write_evidence
+from mini import HOUSE, edit, make_project, write_evidence
 
-from cookbook import copies, evidence, feeds, machines, pages, parity
+from cookbook import build, copies, evidence, feeds, machines, parity
+from cookbook.project import Project
 from cookbook.snippets import cut
 
 ADDRESS = "https://example.org/"
 ROWS = [
     {"line": "CELERY_OLD = 9", "5.5": 4, "5.6": 4, "5.7": 9},
-    {"line": "worker_new", "5.5": False, "5.6": True, "5.7": True},
+    {"line": "worker_new | x", "5.5": False, "5.6": True, "5.7": True},
     {"line": "LLEN <celery>", "5.5": 0, "5.6": 0, "5.7": 0},
 ]
-TABLE = '{@ table("greet", "seen", columns={"line": "5.7", "5.7": "5.7"}, caption="C") @}'
+SHOWN = """\
+{@ code("greet/apps.py") @}
+
+{@ table("greet", "seen", columns={"line": "5.6", "5.6": "5.6"}, caption="C") @}
+
+- """
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A cookbook whose page shows what a run compared from release to release."""
-    project = make_project(tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A cookbook whose page shows what a run compared from release to release, and its site as it was built."""
+    project = make_project(tmp_path_factory.mktemp("built"))
     for language in ("fr", "en"):
-        edit(project, f"docs/{language}/start/greet.md", "- ", f"{TABLE}\n\n- ")
+        edit(project, f"docs/{language}/start/greet.md", "- ", SHOWN)
     write_evidence(project, records={"seen": ROWS})
     parity.record(project)
+    assert build.build(project, project.root / "built", {"COOKBOOK_PUBLISH": "true"}, strict=True) == (True, [])
+    shutil.move(project.root / "built/fr", project.site)
     return project
 
 
 @pytest.fixture
+def project(built, tmp_path):
+    """A copy of it, for a test to complete."""
+    return Project(shutil.copytree(built.root, tmp_path / "book", symlinks=True))
+
+
+@pytest.fixture
 def site(project):
-    """The folders of its site, and the one page that says where it will be served."""
-    for language in ("fr", "en"):
-        for file in project.pages(language):
-            write(project, f"site/{pages.address(project, file)}index.html", "")
-    write(project, "site/index.html", f'<link rel="canonical" href="{ADDRESS}">')
     return project.site
 
 
-def greet(project, language="en"):
-    return copies.markdown(copies.Source(project, language, project.docs / language / "start/greet.md", ADDRESS))
+def greet(project):
+    page = (project.site / "en/start/greet/index.html").read_text(encoding="utf-8")
+    return copies.markdown(page, f"{ADDRESS}en/start/greet/")
 
 
-def test_a_copy_holds_the_code_and_the_outputs_as_they_are(project):
-    text = greet(project)
-    assert f'```python title="greet/tasks.py"\n{cut(project, "greet/tasks.py", "greet").text}\n```' in text
-    assert (project.recipes / "greet/hello.console").read_text() in text
-    assert "- `return f` — The name." in text
-    assert "    ```python" in text  # within the list, as far as its item
+def converted(html):
+    return copies.markdown(f"<article><h1>T</h1>{html}</article>", f"{ADDRESS}en/a/").split("\n\n", 2)[2].rstrip("\n")
 
 
-def test_two_blank_lines_in_code_stay_two(project):
-    for language in ("fr", "en"):
-        edit(
-            project,
-            f"docs/{language}/start/greet.md",
-            '{@ code("greet/worker.conf", "memory") @}',
-            '{@ code("greet/apps.py") @}',
-        )
-    assert (project.recipes / "greet/apps.py").read_text().rstrip() in greet(project)
+def test_a_copy_holds_the_code_and_the_outputs_as_they_are(built):
+    text = greet(built)
+    assert f'```python title="greet/tasks.py"\n{cut(built, "greet/tasks.py", "greet").text}\n```' in text
+    assert f'```python title="greet/apps.py"\n{(built.recipes / "greet/apps.py").read_text()}```' in text
+    assert f"```console\n{(built.recipes / 'greet/hello.console').read_text()}```" in text
+    assert "  ```python title" in text  # within the list, as far as its item
 
 
-def test_a_copy_stands_alone(project):
-    edit(project, "docs/en/start/greet.md", "It greets.", "It greets, from [home](../index.md#top) or [here](#files).")
-    text = greet(project)
+def test_a_note_says_which_line_it_is_about(built):
+    assert '1. `return f"Hello {name}"` — The name.' in greet(built)
+
+
+def test_a_copy_stands_alone(built):
+    text = greet(built)
     assert text.startswith("# Greet\n\n<https://example.org/en/start/greet/>\n\nVerified on ")
-    assert "[home](https://example.org/en/#top) or [here](https://example.org/en/start/greet/#files)" in text
-    assert "## The files\n" in text
-    assert "{@" not in text
-    assert "{ #" not in text
+    assert "Celery 5.7.0 · Valkey 8.1.8" in text
+    assert f"[Download the recipe]({ADDRESS}bundles/greet.zip)" in text
+    assert "\n## The files\n" in text
+    assert converted('<p><a href="../b/#c">see</a></p>') == f"[see]({ADDRESS}en/b/#c)"
 
 
-def test_a_copy_tells_what_was_proven_and_what_was_not(project):
-    assert "It greets. ✓" in greet(project)
-    assert "- It greets by name. `test_it_greets_by_name` — ✓ Celery 5.7.0, Valkey 8.1.8, 1.2\u00a0s" in greet(project)
-    edit(project, "recipes/greet/tasks.py", "Goodbye", "Farewell")
-    assert "It greets. (edited since the last run)" in greet(project)
+def test_a_copy_tells_what_was_proven_and_what_was_not(built):
+    text = greet(built)
+    assert "It greets. ✓" in text
+    assert "1. It greets by name. ✓ Celery 5.7.0, Valkey 8.1.8, 1.2\u00a0s\n\n   `test_it_greets_by_name`" in text
+    assert "Hello Ada" not in text  # the source of the test stays on the page
+    assert converted('<p>It greets.<span class="gap">not proven</span></p>') == "It greets. (not proven)"
 
 
-def test_a_recorded_table_is_a_table_of_markdown(project):
-    assert "| `CELERY_OLD = 9` | 9 |\n| `worker_new` | yes |\n" in greet(project)
-    write_evidence(project, records={"seen": [{**ROWS[0], "line": "a | b"}]})
-    assert "| `a \\| b` | 9 |" in greet(project)
+def test_a_recorded_table_is_a_table_of_markdown(built):
+    assert "| 5.6 | 5.6 |\n| --- | --- |\n| `CELERY_OLD = 9` | 4 |\n| `worker_new \\| x` | yes |\n" in greet(built)
+    assert "\n\n*C*\n" in greet(built)
+
+
+def test_a_drawing_is_its_text():
+    figure = "<figure><svg><text>drawn</text></svg><figcaption>C</figcaption><details><summary>S</summary>"
+    steps = "<ol><li>one <code>a`b</code></li><li>two</li></ol></details></figure>"
+    assert converted(figure + steps) == "*C*\n\n1. one ``a`b``\n2. two"
 
 
 def test_llms_txt_lists_every_page_of_its_language_with_what_it_is_about(project, site):
@@ -111,7 +124,7 @@ def test_the_same_project_and_evidence_give_the_same_bytes(project, site):
         return {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
     first = written()
-    assert len(first) > 15
+    assert len(first) > 50
     assert written() == first
 
 
@@ -120,7 +133,7 @@ def test_the_feed_tells_each_change_from_release_to_release_the_newest_first(pro
     items = [{each.tag: each.text for each in item} for item in channel.findall("item")]
     assert [(item["title"], item["description"]) for item in items] == [
         ("Celery 5.7: CELERY_OLD = 9", "C. Before: 4; since Celery 5.7: 9."),
-        ("Celery 5.6: worker_new", "C. Before: no; since Celery 5.6: yes."),
+        ("Celery 5.6: worker_new | x", "C. Before: no; since Celery 5.6: yes."),
     ]
     assert {item["link"] for item in items} == {"https://example.org/en/start/greet/#files"}
     assert {item["pubDate"] for item in items} == {"Sun, 22 Nov 2026 19:00:00 +0000"}
