@@ -20,9 +20,10 @@ def test_a_page_opens_without_error_and_asks_nobody_else(tab, language, path):
     assert tab.wrong == []
 
 
+@pytest.mark.parametrize("language", ["", "en/"])
 @pytest.mark.parametrize("path", RECIPES)
-def test_every_copy_button_gives_the_recipe_or_the_commands(tab, project, path):
-    tab.goto(path)
+def test_every_copy_button_gives_the_recipe_or_the_commands(tab, project, language, path):
+    tab.goto(language + path)
     blocks = tab.locator(".highlight[data-source]").all()
     assert blocks
     for block in blocks:

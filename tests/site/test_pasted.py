@@ -1,0 +1,135 @@
+"""What a reader makes of a page: its blocks, copied, and pasted where their titles say, are a project that runs."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from test_reader import RECIPES
+
+from cookbook import compose
+
+INSTALL = "start/install/"
+SETTINGS = "core/settings/base.py"
+APP = re.compile(r'"(\w+)\.apps\.\w+"')
+# What startproject writes, and the pages leave to the reader.
+DATABASES = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
+NOTED = ("from testing.settings import", "from core.settings import")  # a line's note on the page says so
+# What a shell, Python or Celery says of something that the page did not give. The rest is for the recipes' own tests.
+LOST = re.compile(r"command not found|ModuleNotFoundError|ImportError|NameError|unregistered task|Unknown command")
+NOT_HERE = {"start/compose/": "it needs a database server and its driver: test_bundles_run has them, in containers"}
+
+
+def copied(page):
+    """Title and copied text of each block of a page, in order: what its button gives, as test_reader sees by clicking.
+
+    A transcript has no title."""
+    for block in page.select(".highlight[data-source]"):
+        title = block.select_one(".filename")
+        text = block.get("data-copy") or block.select_one("code").get_text()
+        yield title and title.get_text(), text.rstrip("\n") + "\n"
+
+
+class Pasted:
+    """A project made of what was pasted.
+
+    `modules` and `tasks` are what its Python blocks define, `scripts` those of the shell, `commands` the transcripts of
+    the last page.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.tasks, self.modules, self.commands, self.scripts = [], [], [], []
+        folder.mkdir()
+
+    def paste(self, page):
+        """Each block under its title: settings below those that are there, a second block of a file below the first."""
+        blocks = [(title, text) for title, text in copied(page) if title]
+        self.commands = [text for title, text in copied(page) if not title]
+        self.start_apps(blocks)
+        new = set()
+        for title, text in blocks:
+            file = self.folder / title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            is_more = title in new or (title == SETTINGS and file.exists())
+            text = text.replace(*NOTED)  # noqa: PLW2901
+            file.write_text(f"{file.read_text()}\n\n{text}" if is_more else text)
+            new.add(title)
+        for title in sorted(new):
+            self.look_into(title)
+
+    def start_apps(self, blocks):
+        """What a Django reader does first: `startapp`, and its line in the settings where the page has none."""
+        listed = {app for _, text in blocks for app in APP.findall(text)}
+        folders = {title.partition("/")[0] for title, _ in blocks if re.fullmatch(r"\w+/.*\.py", title)}
+        for app in sorted(listed | folders - {"core"}):
+            if (self.folder / app).exists() or app == "core":
+                continue
+            subprocess.run([sys.executable, "-m", "django", "startapp", app], cwd=self.folder, check=True)
+            if app not in listed:
+                with (self.folder / SETTINGS).open("a") as settings:
+                    settings.write(f'\nINSTALLED_APPS = [*INSTALLED_APPS, "{app}"]\n')
+
+    def look_into(self, title):
+        if title.endswith(".sh"):
+            self.scripts.append(title)
+        if not title.endswith(".py") or title == "manage.py":
+            return
+        module = title.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        if "settings" not in module:  # those of tests are for a process of their own
+            self.modules.append(module)
+        for node in ast.parse((self.folder / title).read_text()).body:
+            if isinstance(node, ast.FunctionDef) and any("task" in ast.unparse(mark) for mark in node.decorator_list):
+                self.tasks.append(f"{module}.{node.name}")
+
+
+@pytest.fixture
+def pasted(soup, tmp_path):
+    project = Pasted(tmp_path / "project")
+    project.paste(soup(INSTALL))
+    with (project.folder / SETTINGS).open("a") as settings:
+        settings.write(f"\n{DATABASES}\n")
+    return project
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", [path for path in RECIPES if path not in NOT_HERE])
+def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack, path):
+    if path != INSTALL:
+        pasted.paste(soup(path))
+    stack.cwd = pasted.folder
+    django = stack.django()
+    django("from django.core.management import call_command; call_command('check')")
+    for module in pasted.modules:
+        django(f"import {module}")
+    worker = stack.worker()
+    assert pasted.tasks
+    assert [task for task in pasted.tasks if f". {task}\n" not in f"{worker.log}\n"] == []
+    assert django("from core.tasks import ping; ping.apply_async(ignore_result=False).get(timeout=30)") == "pong"
+    for script in pasted.scripts:
+        stack.start(["sh", script]).wait_for(" ready.", 60)
+    # Every transcript runs in the tests of its recipe; those that call the pasted code run here too.
+    for commands in [each for each in pasted.commands if "manage.py" in each] or pasted.commands[:1]:
+        if "docker" in commands and not compose.answers():
+            continue
+        ran = subprocess.run(
+            ["bash", "-c", commands],
+            cwd=stack.cwd,
+            env=stack.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert not LOST.search(ran.stdout + ran.stderr), ran
+
+
+@pytest.mark.parametrize("path", RECIPES)
+def test_both_languages_of_a_page_give_the_same_to_copy(soup, path):
+    assert list(copied(soup(path, "fr"))) == list(copied(soup(path, "en")))
+
+
+def test_the_pages_that_are_not_pasted_here_are_still_there():
+    assert NOT_HERE.keys() <= {*RECIPES}
