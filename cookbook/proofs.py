@@ -13,6 +13,7 @@ from typing import Any
 from babel.dates import format_date
 
 from cookbook import evidence, holds
+from cookbook.cells import Cell
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.words import WORDS
@@ -52,7 +53,8 @@ def find(project: Project, recipe: str, name: str) -> Claim:
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
     gap = {language: _gap(project, recipe, runs, language) for language in LANGUAGES}
-    versions = {language: _holds(project, recipe, name, runs, language) for language in LANGUAGES}
+    cells = holds.all_cells(project, recipe)
+    versions = {language: _holds(project, cells, name, runs, language) for language in LANGUAGES}
     return Claim(runs[0][1].sentence if runs else {}, runs, gap if gap["en"] else {}, versions)
 
 
@@ -91,6 +93,7 @@ def section(project: Project, recipe: str, language: str) -> str:
     """The end of a page: each proof with its sentence, its runs, and the test itself."""
     words = WORDS[language]
     runs = evidence.load(project, recipe)
+    cells = holds.all_cells(project, recipe)
     module = evidence.proof_module(project, recipe)
     sources = _sources(module.read_text(encoding="utf-8"))
     items = []
@@ -100,8 +103,12 @@ def section(project: Project, recipe: str, language: str) -> str:
         ended = [_outcome(run, proof, language) for run, proof in marks] or [
             f'<span class="gap">{words["not run"]}</span>'
         ]
-        versions = _holds(project, recipe, name, marks, language)
+        versions = _holds(project, cells, name, marks, language)
         ended += [escape(versions)] if versions else []
+        if any(proof.outcome in holds.HELD for _, proof in marks):  # else its gap is told already
+            ended += [
+                f'<span class="gap">{escape(gap)}</span>' for gap in holds.gaps_of_proof(project, cells, name, language)
+            ]
         items.append(
             f'<li id="proof-{name}"><p>{_inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details><summary>{words['source']} <code>{name}</code></summary>"
@@ -172,9 +179,9 @@ def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]], lang
     return words["stale"] if evidence.problems(project, recipe) else ""
 
 
-def _holds(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
+def _holds(project: Project, cells: list[Cell], name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
     passed = [run for run, proof in runs if proof.outcome in holds.HELD]
-    return holds.of_proof(project, recipe, name, passed, language)
+    return holds.of_proof(project, cells, name, passed, language)
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:
