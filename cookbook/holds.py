@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from cookbook import cells, environments, evidence
 from cookbook.cells import Cell
-from cookbook.columns import Column, columns
+from cookbook.columns import Column, columns, parse
 from cookbook.evidence import Evidence
 from cookbook.project import Project
 from cookbook.words import WORDS
@@ -30,10 +30,9 @@ def newest() -> str:
     return minor(version("celery"))
 
 
-def of_proof(project: Project, recipe: str, name: str, runs: Iterable[Evidence], language: str) -> str:
-    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": what the matrix adds to the *runs* in which
-    the proof *name* passed; empty when no cell of it is about this proof."""
-    found = cells.load(project, recipe, columns(project)).values()
+def of_proof(project: Project, found: Iterable[Cell], name: str, runs: Iterable[Evidence], language: str) -> str:
+    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": what the cells *found* add to the *runs* in
+    which the proof *name* passed; empty when no cell is about this proof."""
     ended = [(cell, cell.outcomes[name]) for cell in found if name in cell.outcomes]
     if not ended:
         return ""
@@ -47,6 +46,26 @@ def of_proof(project: Project, recipe: str, name: str, runs: Iterable[Evidence],
     return words["holds"].format(versions=words["semicolon"].join(told)) if told else ""
 
 
+def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: str) -> list[str]:
+    """ "not proven on Celery 5.2–5.6: why" for each reason for which the proof *name* could not be arranged."""
+    gaps: dict[str, list[Column]] = defaultdict(list)
+    for cell in found:
+        if cell.outcomes.get(name) == "skipped":
+            gaps[cell.reasons[name]].append(parse(project, cell.column))
+    told = []
+    for reason, skipped in gaps.items():
+        older = {column.celery for column in skipped if column.celery}
+        where = [f"Celery {_ranges(project, older)}"] if older else []
+        where += [_title(column.server) for column in skipped if not column.celery]
+        told.append(WORDS[language]["gap there"].format(versions=", ".join(where), reason=reason))
+    return told
+
+
+def all_cells(project: Project, recipe: str) -> list[Cell]:
+    """The cells of *recipe* that speak of the files as they are."""
+    return list(cells.load(project, recipe, columns(project)).values())
+
+
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
     """A row for each column of the matrix, as text: Celery, server, Django, Python, stack, result."""
     words = WORDS[language]
@@ -55,7 +74,7 @@ def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]
     for column in columns(project):
         cell = found.get(column)
         versions = cell.versions if cell else {}
-        celery, server = column.celery or newest(), column.server.replace("-", " ").title()
+        celery, server = column.celery or newest(), _title(column.server)
         names = [versions.get("celery", celery), versions.get("server", server)]
         names += [versions.get(key, NOTHING) for key in ("django", "python")]
         rows.append([*names, "local" if versions else NOTHING, _told(cell, words)])
@@ -162,6 +181,11 @@ def _ordinary(run: Evidence) -> str:
     """ "Celery 5.7, Valkey 8" for an ordinary run; empty when it had no server."""
     server = _short(run.versions.get("server", ""))
     return f"Celery {minor(run.versions['celery'])}, {server}" if server else ""
+
+
+def _title(server: str) -> str:
+    """ "redis-7.0" to "Redis 7.0"."""
+    return server.replace("-", " ").title()
 
 
 def _ranges(project: Project, releases: set[str]) -> str:

@@ -102,15 +102,17 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
     folder = run_folder() / re.sub(r"\W+", "-", f"{os.getpid()}-{request.node.name}")[:60]
     kind = STACKS[request.config.option.stack]
     settings = f"{recipe}.settings" if own else "core.settings"
+    column = statements.column(request.config)
     try:
         prepare_once(kind, project)
-        running = kind(project, folder, settings, **statements.programs(project, statements.column(request.config)))
+        running = kind(project, folder, settings, **statements.programs(project, column))
     except CookbookError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     try:
         yield running
-        if running.port:
-            request.node.user_properties.append(("versions", {**running.versions(), "server": running.server_version}))
+        if running.port or column:
+            server = {"server": running.server_version} if running.port else {}
+            request.node.user_properties.append(("versions", {**running.versions(), **server}))
     finally:
         running.close()
 

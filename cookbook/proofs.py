@@ -14,6 +14,7 @@ from typing import Any
 from babel.dates import format_date
 
 from cookbook import evidence, holds
+from cookbook.cells import Cell
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
 from cookbook.markdown import NOT_SEARCHED
 from cookbook.project import LANGUAGES, CookbookError, Project
@@ -55,7 +56,8 @@ def find(project: Project, recipe: str, name: str) -> Claim:
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
     word, reason = _gap(project, recipe, runs)
     gap = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
-    versions = {language: _holds(project, recipe, name, runs, language) for language in LANGUAGES}
+    cells = holds.all_cells(project, recipe)
+    versions = {language: _holds(project, cells, name, runs, language) for language in LANGUAGES}
     return Claim(runs[0][1].sentence if runs else {}, runs, gap, versions)
 
 
@@ -97,6 +99,7 @@ def section(project: Project, recipe: str, language: str) -> str:
     """The end of a page: each proof with its sentence, its runs, and the test itself."""
     words = WORDS[language]
     runs = evidence.load(project, recipe)
+    cells = holds.all_cells(project, recipe)
     module = evidence.proof_module(project, recipe)
     sources = _sources(module.read_text(encoding="utf-8"))
     items = []
@@ -106,8 +109,12 @@ def section(project: Project, recipe: str, language: str) -> str:
         ended = [_outcome(run, proof, language) for run, proof in marks] or [
             f'<span class="gap">{words["not run"]}</span>'
         ]
-        versions = _holds(project, recipe, name, marks, language)
+        versions = _holds(project, cells, name, marks, language)
         ended += [escape(versions)] if versions else []
+        if any(proof.outcome in holds.HELD for _, proof in marks):  # else its gap is told already
+            ended += [
+                f'<span class="gap">{escape(gap)}</span>' for gap in holds.gaps_of_proof(project, cells, name, language)
+            ]
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
@@ -194,9 +201,9 @@ def shown(value: object, words: Mapping[str, str]) -> str:
     return "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _holds(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
+def _holds(project: Project, cells: list[Cell], name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
     passed = [run for run, proof in runs if proof.outcome in holds.HELD]
-    return holds.of_proof(project, recipe, name, passed, language)
+    return holds.of_proof(project, cells, name, passed, language)
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:

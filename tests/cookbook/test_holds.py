@@ -78,6 +78,14 @@ def test_the_mark_and_the_list_of_proofs_say_it(project):
     assert "holds on Celery 5.6–5.7; Valkey 8" in proofs.section(project, "greet", "en")
 
 
+def test_what_could_not_be_arranged_says_where_and_why(project):
+    for column in (Column(celery="5.5"), Column(celery="5.6"), Column(server="redis-6.2")):
+        cell(project, column, "skipped", "no such command")
+    listed = proofs.section(project, "greet", "en")
+    assert '<span class="gap">not proven on Celery 5.5–5.6, Redis 6.2: no such command</span>' in listed
+    assert "sans preuve pour Celery 5.5–5.6" in proofs.section(project, "greet", "fr")
+
+
 def test_the_matrix_has_a_column_for_each_version_and_the_ordinary_run_among_them(project):
     cell(project, Column(celery="5.2"), "stated", "5.3")
     cell(project, Column(celery="5.3"), "skipped", "it cannot be arranged")

@@ -167,8 +167,8 @@ def test_what_ended_before_an_interruption_is_kept(small):
     (small / "tests/recipes/test_two.py").write_text(stuck)
     run = start(small, "-s", "-o", "timeout=0")
     assert any("stuck" in line for line in run.stdout)
-    run.send_signal(signal.SIGINT)
-    run.communicate(timeout=60)
+    run.kill()
+    run.communicate()
     assert evidence_of(small)["tests"][0]["outcome"] == "passed"
     assert not (small / "evidence/local/two.json").exists()
 
