@@ -11,10 +11,7 @@ from django.test import TransactionTestCase, override_settings
 from core.celery import app
 from core.tasks import ping
 
-COMMAND = (
-    *(sys.executable, "-m", "celery", "-A", "core", "worker"),
-    *("--concurrency", "1", "--without-mingle"),
-)
+COMMAND = (sys.executable, "-m", "celery", "-A", "core", "worker", "--concurrency", "1")
 
 
 class WorkerTestCase(TransactionTestCase):

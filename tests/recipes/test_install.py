@@ -2,10 +2,13 @@ import shutil
 from importlib.metadata import requires
 
 import celery
+import django
 import pytest
 from packaging.requirements import Requirement
 
 from cookbook.stack import DjangoError
+
+WITHOUT_VARIABLES = ["env", "-u", "DJANGO_SETTINGS_MODULE", "-u", "PUBLIC_ROOT", "-u", "REDIS_URL"]
 
 
 @pytest.fixture
@@ -39,6 +42,52 @@ def test_the_first_run_prints_what_the_page_shows(worker, console):
     registered, _, result = console("first-run.console")
     assert "core.tasks.ping" in registered.output
     assert result.output == "pong"
+
+
+def test_one_variable_is_needed_the_secret_key(stack):
+    """The secret key is all that the environment must give: Redis is then on this machine, and files go to `public`,
+    beside `manage.py`.
+
+    La clé secrète est tout ce que l'environnement doit donner : Redis est alors sur cette machine, et les fichiers vont
+    dans `public`, à côté de `manage.py`.
+    """
+    source = (
+        "from pathlib import Path; from django.conf import settings; from core import *; "
+        "print('read', celery_app.main, settings.TIME_ZONE, settings.PUBLIC_ROOT == Path.cwd() / 'public', "
+        "celery_app.conf.broker_url, settings.CELERY_RESULT_BACKEND)"
+    )
+    manage = [*WITHOUT_VARIABLES, "python", "manage.py", "shell", "-v", "0", "-c", source]
+    read = stack.start(manage).wait_for("read ").split()
+    assert read[1:] == ["core", "Europe/Paris", "True", "redis://localhost:6379/0", "redis://localhost:6379/1"]
+
+
+def test_the_celery_command_knows_the_settings(stack):
+    """`celery -A core` needs no `DJANGO_SETTINGS_MODULE`: `core/celery.py` says where the settings are.
+
+    `celery -A core` se passe de `DJANGO_SETTINGS_MODULE` : `core/celery.py` dit où sont les réglages.
+    """
+    source = "from core.celery import app; print('read', app.conf.broker_url)"
+    read = stack.start([*WITHOUT_VARIABLES, "python", "-c", source]).wait_for("read ")
+    assert read == "read redis://localhost:6379/0"
+
+
+def test_files_go_where_a_variable_says(stack):
+    """`PUBLIC_ROOT` in the environment says where files go.
+
+    `PUBLIC_ROOT` dans l'environnement dit où vont les fichiers.
+    """
+    root = stack.django()("from core.storages import public_storage; public_storage.location")
+    assert root == str(stack.folder / "public")
+
+
+def test_a_worker_that_starts_before_redis_waits_and_warns_of_nothing(worker):
+    """A worker that starts before Redis tries again, and warns of no setting that is missing.
+
+    Un worker qui démarre avant Redis réessaie, et n'avertit d'aucun réglage absent.
+    """
+    early = worker(env={"REDIS_URL": "redis://127.0.0.1:9"}, wait=False)  # the port `discard`: nobody listens there
+    early.wait_for("Trying again in", 90)
+    assert "broker_connection_retry" not in early.log
 
 
 def test_an_app_listed_by_its_appconfig_is_discovered(worker, copy):
@@ -91,15 +140,19 @@ def test_the_requirement_stays_on_the_minor_version_that_was_proven(project):
 
     `~=5.2` laisse pip installer la 5.7 ; la contrainte donnée ici reste sur la version mineure éprouvée.
     """
-    [shown] = [
-        Requirement(line)
-        for line in (project.recipes / "requirements.txt").read_text().splitlines()
-        if line.startswith("celery")
-    ]
+    lines = (project.recipes / "requirements.txt").read_text().splitlines()
+    shown, framework = map(Requirement, lines)
     assert Requirement("celery~=5.2").specifier.contains(celery.__version__)
     assert shown.specifier.contains(celery.__version__)
     assert not shown.specifier.contains("5.6.3")
     assert not shown.specifier.contains("5.8.0")
+    assert (framework.name, framework.specifier.contains(django.__version__)) == ("django", True)
+    assert [framework.specifier.contains(version) for version in ("5.1", "5.2", "6.1", "6.2")] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_an_environment_variable_wins_over_the_settings(stack):

@@ -75,6 +75,17 @@ def price(amount):
 """,
 }
 
+OWN_TESTS = """
+from core.celery import app
+from testing.worker import WorkerTestCase
+
+class OwnTests(WorkerTestCase):
+    def test_one_process(self):
+        [stats] = app.control.inspect(timeout=30, limit=1).stats().values()
+        self.assertEqual(stats["pool"]["max-concurrency"], 1)
+        self.wait_for_tasks()
+"""
+
 # How each kind of test runs a task.
 KINDS = {
     "call": "send = lambda task, *args, **options: EagerResult('', task(*args), 'SUCCESS')",
@@ -189,14 +200,158 @@ def test_what_each_kind_of_test_finds(stack, worker, redis, shop, record):
 
 
 @pytest.mark.since("5.4", fails=r"tests\.console.*ERROR")
-def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(console, redis):
-    """These tests pass, and none of their messages reaches database 0, where a worker of the site would run them.
+def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(console, redis, results):
+    """These tests pass, and none of their messages reaches database 0, where a worker of the site would run them, nor
+    any of their results database 1.
 
-    Ces tests passent, et aucun de leurs messages n'atteint la base 0, où un worker du site les exécuterait.
+    Ces tests passent, et aucun de leurs messages n'atteint la base 0, où un worker du site les exécuterait, ni aucun de
+    leurs résultats la base 1.
     """
     [run] = console("tests.console", timeout=PATIENCE)
     assert [line.rpartition(" ... ")[2] for line in run.output.splitlines()] == ["ok"] * 3
-    assert redis.keys() == []
+    assert redis.keys() == results.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "tests", "said"),
+    [
+        (("tasks.py", "[signup.email]", "['bob@example.com']"), "test_signups", "FAIL: test_the_message_goes_to_who"),
+        (("signups.py", "welcome.delay_on_commit(signup.pk)", "str()"), "test_signups", "FAIL: test_the_welcome"),
+        (("tasks.py", 'signup.save(update_fields=["welcomed_at"])', "str()"), "test_with_worker", "unexpectedly None"),
+        (("worker.py", "EAGER=False", "EAGER=True"), "test_with_worker", "FAIL: test_a_worker_welcomes_who"),
+    ],
+    ids=["wrong address", "not sent", "not written", "no worker"],
+)
+def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change, tests, said):
+    """A wrong address, a message that is not sent, a date that is not written, a task that no worker runs: the tests of
+    the recipe fail for each.
+
+    Une mauvaise adresse, un message qui n'est pas envoyé, une date qui n'est pas écrite, une tâche qu'aucun worker
+    n'exécute : pour chacun, les tests de la recette échouent.
+    """
+    file, line, bug = change
+    replace(copy / "testing" / file, line, bug)
+    run = stack.start([*TESTS, f"testing.{tests}"])
+    assert run.wait(PATIENCE) == 1
+    run.wait_for(said)
+
+
+def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrupted_run(stack, copy):
+    """The worker of the tests has one process, and what an interrupted run left in the queue never runs.
+
+    Le worker des tests a un seul processus, et ce qu'une exécution interrompue a laissé dans la file ne s'exécute
+    jamais.
+    """
+    (copy / "testing/test_own.py").write_text(OWN_TESTS)
+    queue, stored = stack.redis(2), stack.redis(3)
+    django = stack.django()
+    django("from core.celery import app; from core.tasks import ping; from django.conf import settings")
+    django("ping.apply_async(task_id='left', connection=app.connection_for_write(f'{settings.REDIS_URL}/2'))")
+    assert queue.llen("celery") == 1
+    assert stack.start([*TESTS, "testing.test_own"]).wait(PATIENCE) == 0
+    assert stored.keys("celery-task-meta-*")
+    assert not stored.exists("celery-task-meta-left")
+
+
+@pytest.mark.parametrize(
+    ("line", "bug", "said"),
+    [
+        ('"-A", "core"', '"-A", "absent"', "in setUpClass"),
+        ("ping.delay().get(timeout=30)", "ping.apply_async(queue='nobody').get(timeout=30)", "in wait_for_tasks"),
+    ],
+    ids=["no worker", "no answer"],
+)
+def test_the_tests_wait_no_longer_than_told(stack, copy, line, bug, said):
+    """If the worker does not start, or no longer answers, the tests fail once their time is up.
+
+    Si le worker ne démarre pas, ou ne répond plus, les tests échouent une fois leur délai passé.
+    """
+    helper = copy / "testing/worker.py"
+    replace(helper, line, bug)
+    replace(helper, "timeout=30", "timeout=1")
+    if "absent" in bug:
+        replace(helper, "timeout=60", "timeout=2")
+    run = stack.start([*TESTS, "testing.test_with_worker"])
+    assert run.wait(PATIENCE) == 1
+    run.wait_for("celery.exceptions.TimeoutError: The operation timed out.")
+    assert said in run.log
+
+
+def test_a_worker_that_does_not_stop_is_killed(stack):
+    """`stop` asks the worker to stop; one that does not within ten seconds is killed.
+
+    `stop` demande au worker de s'arrêter ; celui qui ne le fait pas en dix secondes est tué.
+    """
+    django = stack.django()
+    django(
+        "import subprocess, sys\n"
+        "from testing.worker import stop\n"
+        "def stopped(handler):\n"
+        "    program = f'import signal, sys; signal.signal(signal.SIGQUIT, {handler}); print(flush=True)\\n'\n"
+        "    program += 'while True: signal.pause()'\n"
+        "    worker = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE)\n"
+        "    worker.stdout.readline()\n"
+        "    stop(worker)\n"
+        "    return worker.returncode\n"
+    )
+    assert django("stopped('lambda *_: sys.exit(3)')") == 3
+    assert django("stopped('signal.SIG_IGN')", PATIENCE) == -9
+
+
+def test_eager_tests_see_the_error_of_a_task(stack):
+    """With the settings of the tests, `delay` raises what the task raises.
+
+    Avec les réglages des tests, `delay` lève ce que lève la tâche.
+    """
+    django = stack.django(env={"DJANGO_SETTINGS_MODULE": "testing.settings_tests"})
+    django("from core.celery import app\n@app.task\ndef fail(): raise KeyError")
+    assert failure(django, "fail.delay()") == "KeyError"
+
+
+def test_the_welcome_is_one_mail_and_writes_one_column(stack):
+    """The task sends one mail, and writes one column: what else changed in the row meanwhile stays.
+
+    La tâche envoie un courriel, et n'écrit qu'une colonne : ce qui a changé entre-temps dans la ligne reste.
+    """
+    django = stack.django(database(stack, "mail") | {"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"})
+    django(
+        "from django.core import mail\n"
+        "from django.core.management import call_command\n"
+        "from django.db import connection\n"
+        "from django.test.utils import CaptureQueriesContext\n"
+        "from testing.models import Signup\n"
+        "from testing.tasks import welcome\n"
+        "call_command('migrate', verbosity=0)\n"
+        "signup = Signup.objects.create(email='ada@example.com')\n"
+        "mail.outbox = []\n"
+        "with CaptureQueriesContext(connection) as queries: welcome(signup.pk)\n"
+    )
+    assert django("[[each.subject, each.body, each.from_email, each.to] for each in mail.outbox]") == [
+        ["Welcome", "Your account is ready.", "webmaster@localhost", ["ada@example.com"]]
+    ]
+    assert django("queries.captured_queries[-1]['sql'].split(' WHERE ')[0].count('=')") == 1
+
+
+def test_the_migrations_are_those_of_the_model(stack):
+    """The migrations are those of the model.
+
+    Les migrations sont celles du modèle.
+    """
+    made = stack.start(["python", "manage.py", "makemigrations", "--check", "--dry-run"])
+    assert made.wait(PATIENCE) == 0
+
+
+def test_a_signup_that_fails_leaves_no_row(stack):
+    """A signup that fails before its message is due to leave writes no row either.
+
+    Une inscription qui échoue avant que son message ne soit à envoyer n'écrit pas de ligne non plus.
+    """
+    django = stack.django(database(stack, "signups"))
+    django("from django.core.management import call_command; call_command('migrate', verbosity=0)")
+    django("from unittest import mock; from testing.models import Signup; from testing.signups import sign_up")
+    cut = "with mock.patch('testing.signups.welcome.delay_on_commit', side_effect=KeyError): sign_up('ada@example.com')"
+    assert failure(django, cut) == "KeyError"
+    assert django("Signup.objects.count()") == 0
 
 
 @pytest.mark.since("5.4", fails="assert 1 == 0")
