@@ -11,7 +11,7 @@ from bs4.element import NavigableString, PageElement
 
 from cookbook.markdown import MARKER, plain_fence
 
-LEFT_OUT = ("script", "style", "svg", "a.headerlink", ".md-content__button", "[role=status]")
+LEFT_OUT = ("script", "style", "svg", "a.headerlink", ".page-actions")
 HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 BLOCKS = (
     *("p", "pre", "ul", "ol", "table", "figure", "figcaption", "details", "summary"),

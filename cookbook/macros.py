@@ -114,7 +114,7 @@ def on_post_page_macros(env: MacrosPlugin) -> None:
     try:
         verified = proofs.verified(context.project, recipe, context.language, context.to_root())
         runs = proofs.compat_table(context.project, recipe, context.language)
-        listing = runs + proofs.section(context.project, recipe, context.language)
+        listing = runs + proofs.section(context.project, recipe, context.language, _repository(env))
     except CookbookError as error:
         log.warning("%s: %s", context.caller(), error)
         return
@@ -248,6 +248,12 @@ def survivors(context: Context) -> str:
 
 def _context(env: MacrosPlugin) -> Context:
     return Context(env, Project(Path(str(env.project_dir))), str(env.conf["theme"]["language"]))
+
+
+def _repository(env: MacrosPlugin) -> str:
+    """The address of the project's files, ``https://host/owner/name/blob/main/``; empty when it has none."""
+    repository = env.conf["extra"]["repository"]
+    return f"{repository['url'].rstrip('/')}/{repository['view']}" if repository["url"] else ""
 
 
 def _figure(context: Context, svg: str, caption: str, text: str) -> str:

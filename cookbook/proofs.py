@@ -95,13 +95,17 @@ def verified(project: Project, recipe: str, language: str, root: str) -> str:
     return f'<p class="verified">{_time(runs, language)}{mark}{shown}{bundle}</p>'
 
 
-def section(project: Project, recipe: str, language: str) -> str:
-    """The end of a page: each proof with its sentence, its runs, and the test itself."""
+def section(project: Project, recipe: str, language: str, repository: str = "") -> str:
+    """The end of a page: each proof with its sentence, its runs, and the test itself.
+
+    *repository* is where a reader finds the project's files, if they have an address: each proof then links to its own.
+    """
     words = WORDS[language]
     runs = evidence.load(project, recipe)
     cells = holds.all_cells(project, recipe)
     module = evidence.proof_module(project, recipe)
-    sources = _sources(module.read_text(encoding="utf-8"))
+    text = module.read_text(encoding="utf-8")
+    sources = _sources(text)
     items = []
     for name, source in sources.items():
         marks = [(run, proof) for run in runs if (proof := run.proof(name))]
@@ -118,7 +122,8 @@ def section(project: Project, recipe: str, language: str) -> str:
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
-            f'<pre class="proof-source"><code>{escape(source)}</code></pre></details></li>'
+            f'<pre class="proof-source"><code>{escape(source)}</code></pre></details>'
+            f"{_link_to_source(repository, project.relative(module), text, source)}</li>"
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
 
@@ -210,6 +215,14 @@ def _outcome(run: Evidence, proof: Proof, language: str) -> str:
     name = "proof" if proof.outcome == "passed" else "gap"
     told, on = ended(run, proof, language)
     return f'<span class="{name}">{escape(told)}</span> {escape(on)}'
+
+
+def _link_to_source(repository: str, module: str, text: str, source: str) -> str:
+    """A link to the first line of *source* in *module*, whose whole text is *text*; empty without a *repository*."""
+    if not repository:
+        return ""
+    line = text[: text.index(source)].count("\n") + 1
+    return f'<p><a class="source" href="{escape(repository)}{module}#L{line}"><code>{module}:{line}</code></a></p>'
 
 
 def _sources(module: str) -> dict[str, str]:
