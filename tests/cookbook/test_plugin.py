@@ -1,5 +1,6 @@
 """The plugin in whole runs of pytest, on a small project of its own: what is recorded, refused and left behind."""
 
+import hashlib
 import json
 import os
 import re
@@ -171,6 +172,14 @@ def test_what_ended_before_an_interruption_is_kept(small):
     run.communicate()
     assert evidence_of(small)["tests"][0]["outcome"] == "passed"
     assert not (small / "evidence/local/two.json").exists()
+
+
+def test_what_is_edited_during_the_run_was_not_run(small):
+    before = hashlib.sha256((small / "recipes/one/ping.console").read_bytes()).hexdigest()
+    rewrite(small, PROOF.replace("assert", "open('recipes/one/ping.console', 'a').write('# edited'); assert"))
+    code, output = pytest_run(small)
+    assert code == 0, output
+    assert evidence_of(small)["files"]["recipes/one/ping.console"] == before
 
 
 def test_a_run_killed_in_the_middle_leaves_nothing(small):
