@@ -67,8 +67,8 @@ def test_the_hard_limit_of_the_script_is_below_the_visibility_timeout(project):
     """Memory is limited to 200 MB, the soft limit is 29 minutes and the hard one 30: a task that it ends cannot outlive
     the visibility timeout.
 
-    La mémoire est limitée à 200 Mo, la limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne peut
-    pas durer plus que le délai de visibilité.
+    La mémoire est limitée à 200 Mo, la limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne
+    peut pas durer plus que le délai de visibilité.
     """
     text = (project.recipes / "worker_options/worker.sh").read_text()
     flags = ("--max-memory-per-child", "--soft-time-limit", "--time-limit")
