@@ -71,13 +71,14 @@ def test_the_celery_command_knows_the_settings(stack):
     assert read == "read redis://localhost:6379/0"
 
 
-def test_files_go_where_a_variable_says(stack):
-    """`PUBLIC_ROOT` in the environment says where files go.
+def test_the_secret_key_and_where_files_go_come_from_the_environment(stack):
+    """`DJANGO_SECRET_KEY` in the environment is the secret key, and `PUBLIC_ROOT` says where files go.
 
-    `PUBLIC_ROOT` dans l'environnement dit où vont les fichiers.
+    `DJANGO_SECRET_KEY` dans l'environnement est la clé secrète, et `PUBLIC_ROOT` dit où vont les fichiers.
     """
-    root = stack.django()("from core.storages import public_storage; public_storage.location")
-    assert root == str(stack.folder / "public")
+    django = stack.django()
+    django("from core.storages import public_storage; from django.conf import settings")
+    assert django("[settings.SECRET_KEY, public_storage.location]") == ["for-proofs-only", str(stack.folder / "public")]
 
 
 def test_a_worker_that_starts_before_redis_waits_and_warns_of_nothing(worker):

@@ -35,10 +35,13 @@ def django(stack, public):
 
 @pytest.fixture
 def script(stack):
-    """Run worker.sh as a reader would, with more flags after it."""
+    """Run worker.sh as a supervisor does, with more flags after it: a shell would run it without its first line too."""
+    run_it = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
     def run(*flags):
-        worker = stack.start(["sh", "worker_options/worker.sh", "--hostname", "worker1@cookbook", *flags])
+        worker = stack.start(
+            ["python", "-c", run_it, "worker_options/worker.sh", "--hostname", "worker1@cookbook", *flags]
+        )
         worker.wait_for(" ready.")
         return worker
 
@@ -61,13 +64,16 @@ def test_the_script_starts_a_worker_with_these_options(script, django, public, c
 
 
 def test_the_hard_limit_of_the_script_is_below_the_visibility_timeout(project):
-    """The soft limit is 29 minutes and the hard one 30: a task that it ends cannot outlive the visibility timeout.
+    """Memory is limited to 200 MB, the soft limit is 29 minutes and the hard one 30: a task that it ends cannot outlive
+    the visibility timeout.
 
-    La limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne peut pas durer plus que le délai de
-    visibilité.
+    La mémoire est limitée à 200 Mo, la limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne
+    peut pas durer plus que le délai de visibilité.
     """
     text = (project.recipes / "worker_options/worker.sh").read_text()
-    [soft], [hard] = (re.findall(rf"{flag} (\d+)", text) for flag in ("--soft-time-limit", "--time-limit"))
+    flags = ("--max-memory-per-child", "--soft-time-limit", "--time-limit")
+    [memory], [soft], [hard] = (re.findall(rf"{flag} (\d+)", text) for flag in flags)
+    assert int(memory) == 200 * 1000  # KiB
     assert (int(soft), int(hard)) == (29 * 60, 30 * 60)
     assert int(hard) < Channel.visibility_timeout
 
