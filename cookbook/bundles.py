@@ -6,6 +6,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
 
 from cookbook import evidence, pages
@@ -18,34 +19,78 @@ FILE, PROGRAM = 0o100644, 0o100755
 PACKAGES = {"celery": "celery", "django": "django", "kombu": "kombu", "redis": "redis-py"}  # pip's name: the evidence's
 NEEDED = re.compile(r"os\.environ\[\"(\w+)\"\]")  # a variable without which the settings do not load
 
+WORKER = "celery -A core worker --loglevel INFO"
+ONE_COMMAND = "docker compose up --build --wait"
+COMPOSE = """\
+# A worker and its Redis, for trying the recipe: {command}
+services:
+  redis:
+    image: {redis}
+    healthcheck:
+      test: {ping}
+      interval: 5s
+  worker:
+    build:
+      args:
+        PYTHON_IMAGE: {python}
+      dockerfile_inline: |
+        ARG PYTHON_IMAGE
+        FROM $$PYTHON_IMAGE
+        WORKDIR /app
+        COPY requirements.txt .
+        RUN pip install --no-cache-dir --requirement requirements.txt
+        COPY . .
+    command: {worker}
+    environment:
+      REDIS_URL: redis://redis:6379
+{environment}
+    depends_on:
+      redis:
+        condition: service_healthy
+"""
 README = """\
 # {title[en]} / {title[fr]}
 
 ## English
 
 The files of the recipe `{recipe}` as they were run, in a Django project that starts as it is.
+With Docker, in this folder:
 
-Have Redis listen on localhost:6379, or name another one: `export REDIS_URL=redis://host:6379`. Then, in this folder:
+    {start}
 
-{commands}
-
-In another terminal, with the same environment: `python manage.py shell`.
-
+Then `docker compose exec worker python manage.py shell` to try it, and `docker compose down --volumes` to remove it.
+{by_hand[en]}
 Verified on {versions}.
 
 ## Français
 
 Les fichiers de la recette `{recipe}` tels qu'ils ont été exécutés, dans un projet Django qui démarre tel quel.
+Avec Docker, dans ce dossier :
 
-Redis doit écouter sur localhost:6379 ; sinon, nommez le vôtre : `export REDIS_URL=redis://hote:6379`.
-Puis, dans ce dossier :
+    {start}
+
+Puis `docker compose exec worker python manage.py shell` pour essayer,
+et `docker compose down --volumes` pour tout enlever.
+{by_hand[fr]}
+Vérifié sur {versions}.
+"""
+BY_HAND = {
+    "en": """
+Without Docker, have Redis listen on localhost:6379, or name another one: `export REDIS_URL=redis://host:6379`. Then:
+
+{commands}
+
+In another terminal, with the same environment: `python manage.py shell`.
+""",
+    "fr": """
+Sans Docker, Redis doit écouter sur localhost:6379 ; sinon, nommez le vôtre : `export REDIS_URL=redis://hote:6379`.
+Puis :
 
 {commands}
 
 Dans un autre terminal, avec le même environnement : `python manage.py shell`.
-
-Vérifié sur {versions}.
-"""
+""",
+}
 
 
 def shown_recipes(project: Project) -> dict[str, dict[str, str]]:
@@ -78,14 +123,14 @@ def write_bundle(project: Project, recipe: str, target: Path) -> None:
     files["requirements.txt"] = _pinned(files["requirements.txt"].decode(), runs).encode()
     if f"{recipe}/settings.py" in files:
         files["core/settings/__init__.py"] = f"from {recipe}.settings import *\n".encode()
-    commands = _commands(project, recipe)
-    if (
-        f"{recipe}/requirements.txt" in files
-    ):  # it needs more than Python packages: it comes with the stack, laid out as here
+    if f"{recipe}/requirements.txt" in files:  # it needs more than Redis: it comes with the stack, laid out as here
         files = {f"recipes/{name}": data for name, data in files.items()}
         files |= {name: (project.root / name).read_bytes() for name in (*STACK_FILES, ".dockerignore")}
-        commands = ["cp .env.example .env", "docker compose up --build --wait"]
-    files["README.md"] = _readme(project, recipe, runs, commands).encode()
+        readme = _readme(project, recipe, runs, f"cp .env.example .env && {ONE_COMMAND}", by_hand=False)
+    else:
+        files["docker-compose.yml"] = _compose(project, recipe).encode()
+        readme = _readme(project, recipe, runs, ONE_COMMAND, by_hand=True)
+    files["README.md"] = readme.encode()
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as bundle:
@@ -112,25 +157,42 @@ def _pinned(requirements: str, runs: list[Evidence]) -> str:
     return "".join(f"{line}\n" for line in pinned.values())
 
 
-def _commands(project: Project, recipe: str) -> list[str]:
-    """What starts a worker of the bundle on this machine."""
+def _compose(project: Project, recipe: str) -> str:
+    """A worker and its Redis, on the images of the project's own stack."""
+    services = yaml.safe_load((project.root / STACK_FILES[0]).read_text(encoding="utf-8"))["services"]
+    return COMPOSE.format(
+        command=ONE_COMMAND,
+        redis=services["redis"]["image"],
+        ping=services["redis"]["healthcheck"]["test"],
+        python=services["migrate"]["build"]["args"]["PYTHON_IMAGE"],
+        worker=WORKER,
+        environment="\n".join(f"      {name}: change-me" for name in _needed(project, recipe)),
+    )
+
+
+def _needed(project: Project, recipe: str) -> list[str]:
+    """The variables without which the settings of the bundle do not load."""
     settings = (project.recipes / "core/settings/base.py", project.recipes / recipe / "settings.py")
-    needed = {name for file in settings if file.is_file() for name in NEEDED.findall(file.read_text(encoding="utf-8"))}
-    return [
+    return sorted(
+        {name for file in settings if file.is_file() for name in NEEDED.findall(file.read_text(encoding="utf-8"))}
+    )
+
+
+def _readme(project: Project, recipe: str, runs: list[Evidence], start: str, *, by_hand: bool) -> str:
+    titles = shown_recipes(project).get(recipe, {})
+    commands = [
         "python3 -m venv .venv",
         ". .venv/bin/activate",
         "pip install -r requirements.txt",
-        *(f"export {name}=change-me" for name in sorted(needed)),
-        "celery -A core worker --loglevel INFO",
+        *(f"export {name}=change-me" for name in _needed(project, recipe)),
+        WORKER,
     ]
-
-
-def _readme(project: Project, recipe: str, runs: list[Evidence], commands: list[str]) -> str:
-    titles = shown_recipes(project).get(recipe, {})
+    listed = "\n".join(f"    {command}" for command in commands)
     return README.format(
         recipe=recipe,
         title={language: titles.get(language, recipe) for language in LANGUAGES},
-        commands="\n".join(f"    {command}" for command in commands),
+        start=start,
+        by_hand={language: text.format(commands=listed) if by_hand else "" for language, text in BY_HAND.items()},
         versions="; ".join(_named(run) for run in runs),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cookbook import evidence, parity
 from cookbook.evidence import Evidence, Proof
-from cookbook.project import Project
+from cookbook.project import STACK_FILES, Project
 
 HOUSE = Project(Path(__file__).parents[2])
 
@@ -144,7 +144,7 @@ def make_project(folder: Path) -> Project:
         write(project, name, text)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HOUSE.recipes / "core", project.recipes / "core", ignore=ignored)
-    for name in ("recipes/manage.py", "recipes/requirements.txt", "mkdocs.base.yml", "pyproject.toml"):
+    for name in ("recipes/manage.py", "recipes/requirements.txt", "mkdocs.base.yml", "pyproject.toml", *STACK_FILES):
         shutil.copy(HOUSE.root / name, project.root / name)
     for name in ("mkdocs.yml", "mkdocs.en.yml"):
         house = (HOUSE.root / name).read_text(encoding="utf-8")

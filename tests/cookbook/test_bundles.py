@@ -3,10 +3,11 @@ import sys
 import zipfile
 
 import pytest
+import yaml
 from mini import edit, make_project, write, write_evidence
 
 from cookbook import bundles
-from cookbook.project import CookbookError
+from cookbook.project import STACK_FILES, CookbookError
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_a_bundle_holds_the_recipe_and_the_project_around_it(project):
         "greet/core/settings/base.py",
         "greet/core/storages.py",
         "greet/core/tasks.py",
+        "greet/docker-compose.yml",
         "greet/greet/__init__.py",
         "greet/greet/apps.py",
         "greet/greet/hello.console",
@@ -83,6 +85,7 @@ def test_the_readme_says_in_both_languages_what_to_type(project):
     for half in (english, french):
         commands = [line.strip() for line in half.splitlines() if line.startswith("    ")]
         assert commands == [
+            "docker compose up --build --wait",
             "python3 -m venv .venv",
             ". .venv/bin/activate",
             "pip install -r requirements.txt",
@@ -90,6 +93,31 @@ def test_the_readme_says_in_both_languages_what_to_type(project):
             "export GREETING=change-me",
             "celery -A core worker --loglevel INFO",
         ]
+
+
+def test_its_compose_file_has_the_images_of_the_stack_and_what_the_settings_need(project):
+    edit(project, "recipes/greet/settings.py", "\n\n", '\nimport os\n\nGREETING = os.environ["GREETING"]\n')
+    services = yaml.safe_load(read(project, "docker-compose.yml"))["services"]
+    stack = yaml.safe_load((project.root / "docker-compose.yml").read_text())["services"]
+    assert services["redis"]["image"] == stack["redis"]["image"]
+    assert services["worker"]["build"]["args"] == stack["migrate"]["build"]["args"]
+    assert services["worker"]["environment"] == {
+        "REDIS_URL": "redis://redis:6379",
+        "DJANGO_SECRET_KEY": "change-me",
+        "GREETING": "change-me",
+    }
+
+
+def test_a_recipe_that_needs_more_than_redis_comes_with_the_whole_stack(project):
+    write(project, "recipes/greet/requirements.txt", "psycopg\n")
+    write(project, ".dockerignore", "")
+    write_evidence(project)
+    for name in STACK_FILES:
+        assert read(project, name) == (project.root / name).read_text()
+    readme = read(project, "README.md")
+    assert readme.count("    cp .env.example .env && docker compose up --build --wait\n") == 2
+    assert "localhost" not in readme
+    assert "recipes/greet/tasks.py" in {name.removeprefix("greet/") for name in bundle(project).namelist()}
 
 
 def test_an_unpacked_bundle_has_the_settings_of_its_recipe_without_being_told(project, tmp_path):

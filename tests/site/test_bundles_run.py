@@ -1,9 +1,11 @@
+import contextlib
 import os
 import subprocess
 import sys
 import zipfile
 
 import pytest
+from docker.errors import ImageNotFound
 
 from cookbook import compose, pages
 from cookbook.project import find_project
@@ -44,25 +46,27 @@ def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
-def test_a_bundle_with_a_stack_comes_up_and_runs_a_task(site, tmp_path):
-    root = unpacked(site, "compose", tmp_path)
-    (root / ".env").write_bytes((root / ".env.example").read_bytes())
+@pytest.mark.parametrize("recipe", ["compose", "install"])  # with a stack of its own, and with a worker and its Redis
+def test_one_command_brings_a_bundle_up_and_it_runs_a_task(site, tmp_path, recipe):
+    root = unpacked(site, recipe, tmp_path)
+    command = next(line.strip() for line in (root / "README.md").read_text().splitlines() if line.startswith("    "))
     name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-bundle"
-    ports = {"REDIS_PORT": str(free_port()), "APP_IMAGE": name}
+    env = {**os.environ, "COMPOSE_PROJECT_NAME": name, "REDIS_PORT": str(free_port()), "APP_IMAGE": name}
 
     def docker_compose(*args):
-        command = ["docker", "compose", "--project-name", name, *args]
-        env = {**os.environ, **ports}
+        command = ["docker", "compose", *args]
         return subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, text=True).stdout
 
     try:
-        docker_compose("up", "--build", "--wait")
+        subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, shell=True)
         source = "from core.tasks import ping; print(ping.delay().get(timeout=30))"
         said = docker_compose("exec", "--no-TTY", "worker", "python", "manage.py", "shell", "-v", "0", "-c", source)
         assert said.strip() == "pong"
     finally:
         remove_project(name)
-        compose.engine().images.remove(name, force=True)
+        for image in (name, f"{name}-worker"):  # the stack names its own, and Compose that of a lone worker
+            with contextlib.suppress(ImageNotFound):
+                compose.engine().images.remove(image, force=True)
 
 
 @pytest.mark.parametrize("recipe", ["install", "stamped_headers"])
