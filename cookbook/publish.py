@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, evidence, html_checks, machines, pages, parity, prose, snippets
+from cookbook import build, bundles, evidence, html_checks, machines, new_recipe, pages, parity, prose, snippets
 from cookbook.pages import Call
 from cookbook.project import LANGUAGES, CookbookError, Project
 
@@ -43,7 +43,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
 
 def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
     """Why the project cannot be published as it is, a line each, as far as that shows without building it."""
-    found = parity.problems(project) + prose.problems(project)
+    found = new_recipe.problems(project) + parity.problems(project) + prose.problems(project)
     try:
         found += _wrong_calls(project) + _unused_regions(project) + _unproven(project)
     except CookbookError as error:  # a page or a recipe that cannot be read, which may have been told already

@@ -6,7 +6,7 @@ from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidenc
 from cookbook import parity
 from cookbook.__main__ import main
 
-COMMANDS = ("run", "record", "check", "parity", "publish", "site", "serve", "test")
+COMMANDS = ("run", "record", "check", "parity", "publish", "site", "serve", "new-recipe", "test")
 GREET = "docs/{}/start/greet.md"
 RUN = "run `python -m cookbook run greet`"
 
