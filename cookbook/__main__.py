@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, mutate, parity, publish, serve
+from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, publish, serve
 from cookbook.project import CookbookError, Project, find_project
 
 PYTEST_USAGE_ERROR = 4
@@ -120,6 +120,13 @@ def mutate_recipes(project: Project, args: Namespace) -> int:
     return _tell(mutate.mutate(project, args.recipes or project.recipe_names(), jobs=args.jobs, stack=args.stack))
 
 
+def begin_recipe(project: Project, args: Namespace) -> int:
+    for file in new_recipe.lay_down(project, args.name, args.section):
+        print(project.relative(file))
+    print(f"Now write where {new_recipe.MARK} stands: `python -m cookbook check` names each place")
+    return 0
+
+
 def serve_drafts(project: Project, args: Namespace) -> int:
     serve.serve_while_writing(project, args.port)
     return 0
@@ -209,6 +216,10 @@ def _parser() -> ArgumentParser:
         command.add_argument(
             "--stack", default="auto", help="auto, local or compose: what recipes run on (default: auto)"
         )
+
+    beginning = add("new-recipe", begin_recipe, "lay down the files of a recipe, its pages and its proof, to be filled")
+    beginning.add_argument("name", metavar="NAME", help="of its folder, such as visibility_timeout")
+    beginning.add_argument("--section", required=True, help="folder of its pages, such as run")
 
     testing = add("test", test_everything, "run every check: style, the machinery, the proofs, publish, the built site")
     testing.add_argument(

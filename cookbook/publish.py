@@ -20,6 +20,7 @@ from cookbook import (
     headers,
     html_checks,
     machines,
+    new_recipe,
     parity,
     prose,
     snippets,
@@ -61,7 +62,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
 
 def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
     """Why the project cannot be published as it is, a line each, as far as that shows without building it."""
-    found = parity.problems(project) + prose.problems(project)
+    found = new_recipe.problems(project) + parity.problems(project) + prose.problems(project)
     try:
         found += _wrong_calls(project) + _unused_regions(project) + _unproven(project)
     except CookbookError as error:  # a page or a recipe that cannot be read, which may have been told already

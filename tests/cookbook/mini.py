@@ -10,11 +10,22 @@ from pathlib import Path
 
 from cookbook import evidence, parity
 from cookbook.evidence import Evidence, Proof
-from cookbook.project import STACK_FILES, Project
+from cookbook.project import Project
 
 HOUSE = Project(Path(__file__).parents[2])
 
 FILES = {
+    "docker-compose.yml": """\
+services:
+  redis:
+    image: ${REDIS_IMAGE:-redis:8}
+    healthcheck:
+      test: redis-cli -e ping
+  migrate:
+    build:
+      args:
+        PYTHON_IMAGE: ${PYTHON_IMAGE:-python:3.13-slim}
+""",
     "recipes/greet/__init__.py": "",
     "recipes/greet/apps.py": """\
 from django.apps import AppConfig
@@ -144,7 +155,7 @@ def make_project(folder: Path) -> Project:
         write(project, name, text)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(HOUSE.recipes / "core", project.recipes / "core", ignore=ignored)
-    for name in ("recipes/manage.py", "recipes/requirements.txt", "mkdocs.base.yml", "pyproject.toml", *STACK_FILES):
+    for name in ("recipes/manage.py", "recipes/requirements.txt", "mkdocs.base.yml", "pyproject.toml"):
         shutil.copy(HOUSE.root / name, project.root / name)
     for name in ("mkdocs.yml", "mkdocs.en.yml"):
         house = (HOUSE.root / name).read_text(encoding="utf-8")

@@ -110,7 +110,8 @@ def test_its_compose_file_has_the_images_of_the_stack_and_what_the_settings_need
 
 def test_a_recipe_that_needs_more_than_redis_comes_with_the_whole_stack(project):
     write(project, "recipes/greet/requirements.txt", "psycopg\n")
-    write(project, ".dockerignore", "")
+    for name in ("Dockerfile", ".env.example", ".dockerignore"):
+        write(project, name, f"# {name}\n")
     write_evidence(project)
     for name in STACK_FILES:
         assert read(project, name) == (project.root / name).read_text()

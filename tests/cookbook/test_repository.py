@@ -1,0 +1,53 @@
+"""The links to the sources, which have an address only where REPO_URL names one."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from mini import edit, make_project, write_evidence
+
+from cookbook import build
+
+HOST = "https://git.example.org/owner/name"
+PAGE = "en/start/greet/index.html"
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = make_project(tmp_path)
+    edit(project, "tests/recipes/test_greet.py", "def test", "import re\n\n\ndef test")
+    write_evidence(project)
+    return project
+
+
+def built(project, **env):
+    assert build.build(project, project.root / "built", env, strict=True).succeeded
+    pages = (project.root / "built/fr").rglob("*.html")
+    text = (project.root / "built/fr" / PAGE).read_text(encoding="utf-8")
+    return BeautifulSoup(text, "html.parser"), {file.name: file.read_text(encoding="utf-8") for file in pages}
+
+
+def test_a_page_links_to_its_own_source_and_each_proof_to_its_line(project):
+    page, _ = built(project, REPO_URL=f"{HOST}/")
+    assert [link["href"] for link in page.select("a[rel=edit]")] == [f"{HOST}/edit/main/docs/en/start/greet.md"]
+    [proof] = page.select("li[id^=proof-] a.source")
+    assert proof["href"] == f"{HOST}/blob/main/tests/recipes/test_greet.py#L4"
+    assert page.select("li[id^=proof-] pre.proof-source")
+
+
+def test_a_host_with_other_addresses_is_told_them(project):
+    page, _ = built(project, REPO_URL=HOST, REPO_EDIT="-/edit/trunk/", REPO_VIEW="-/blob/trunk/")
+    assert page.select("a[rel=edit]")[0]["href"] == f"{HOST}/-/edit/trunk/docs/en/start/greet.md"
+    assert page.select("a.source")[0]["href"].startswith(f"{HOST}/-/blob/trunk/tests/")
+
+
+def test_without_an_address_nothing_links_to_one_and_the_source_is_on_the_page(project):
+    page, pages = built(project, REPO_URL="")
+    assert not page.select("a[rel=edit], a.source")
+    assert page.select("li[id^=proof-] pre.proof-source")
+    assert not any(re.search(r"git\.example|md-source", text) for text in pages.values())
+
+
+def test_no_component_of_the_theme_asks_the_host_about_the_repository(project):
+    _, pages = built(project, REPO_URL="https://github.com/owner/name")
+    assert not any('data-md-component="source"' in text for text in pages.values())
