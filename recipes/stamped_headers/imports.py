@@ -4,7 +4,7 @@ from core.celery import app
 from stamped_headers.tasks import import_scan
 
 
-def start_import(scan_id: int, path: str, delay: float = 60) -> AsyncResult:
+def start_import(scan_id: int, path: str, delay: float) -> AsyncResult:
     return import_scan.apply_async(
         (path,),
         countdown=delay,

@@ -322,6 +322,7 @@ def test_the_welcome_is_one_mail_and_writes_one_column(stack):
         "from testing.models import Signup\n"
         "from testing.tasks import welcome\n"
         "call_command('migrate', verbosity=0)\n"
+        "Signup.objects.create(email='bob@example.com')\n"
         "signup = Signup.objects.create(email='ada@example.com')\n"
         "mail.outbox = []\n"
         "with CaptureQueriesContext(connection) as queries: welcome(signup.pk)\n"
@@ -398,6 +399,16 @@ def test_the_worker_of_the_tests_sends_no_mail(stack):
     django("from django.conf import settings; from testing import settings_worker")
     assert django("settings.EMAIL_BACKEND") == "django.core.mail.backends.smtp.EmailBackend"
     assert django("settings_worker.EMAIL_BACKEND") == "django.core.mail.backends.locmem.EmailBackend"
+
+
+def test_a_task_of_the_worker_sends_others_through_redis(stack):
+    """In the worker of the tests, `.delay()` sends a message, as it does on the site.
+
+    Dans le worker des tests, `.delay()` envoie un message, comme sur le site.
+    """
+    django = stack.django(env={"TEST_DATABASE": "unused", "DJANGO_SETTINGS_MODULE": "testing.settings_worker"})
+    assert django("from core.tasks import ping; ping.delay().state") == "PENDING"
+    assert stack.redis(2).llen("celery") == 1
 
 
 def test_eager_mode_sends_nothing_whatever_the_broker(stack):
