@@ -1,8 +1,8 @@
 """The stylesheets of a built site made one, without the rules that none of its pages can use.
 
 Material styles all that it can do, of which a site does a third: its stylesheet alone would be a quarter of what a
-first visit loads. A rule stays when all that its selector asks for (classes, ids, elements) is on a page, or named by a
-script, which may put it there.
+first visit loads. A rule stays when all that its selector asks for (elements, classes, ids, the direction of writing)
+is on a page, or named by a script, which may put it there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ VARIABLE = re.compile(r"--[\w-]+")
 ASKED = re.compile(r"var\(\s*(--[\w-]+)")
 OF_RULES = ("media", "supports", "layer", "container")  # what holds rules rather than declarations
 IN_COMMON = ("html", "body")  # a page has them even where its text leaves them out
+MATERIAL = "assets/javascripts/"  # its scripts, of whose words those with a hyphen can be classes
+DIRECTION = re.compile(r"dir=[\"']?(\w+)")
 
 
 def join(root: Path) -> Path:
@@ -39,7 +41,7 @@ def join(root: Path) -> Path:
     sheets = _linked(root, pages)
     rules = [rule for sheet in sheets for rule in _rules(sheet)]
     scripts = " ".join(file.read_text(encoding="utf-8") for file in root.rglob("*.js"))
-    names = _names(pages.values()) | {*WORD.findall(scripts)}
+    names = _names(pages.values()) | _scripted(root)
     elsewhere = {*VARIABLE.findall(" ".join([scripts, *pages.values()]))}
     text, shorter = "", _used(rules, names)
     while text != shorter:  # a variable that only an unused one asks for is unused too
@@ -81,12 +83,23 @@ def _rules(sheet: Path) -> Iterator[Node]:
 
 
 def _names(pages: Iterable[str]) -> set[str]:
-    """The classes, ids and elements of *pages*."""
+    """The elements of *pages*, their classes and ids (`.md-nav`), and how they are written (`=ltr`)."""
     found = {*IN_COMMON}
     for page in pages:
         found.update(ELEMENT.findall(page))
+        found.update(f"={direction}" for direction in DIRECTION.findall(page))
         for value in NAMES.findall(page):
-            found.update(value.split())
+            found.update(f".{name}" for name in value.split())
+    return found
+
+
+def _scripted(root: Path) -> set[str]:
+    """What the scripts of the site at *root* may put on its pages, in the same words."""
+    found = set()
+    for file in root.rglob("*.js"):
+        words = {*WORD.findall(file.read_text(encoding="utf-8"))}
+        is_material = file.relative_to(root).as_posix().startswith(MATERIAL)
+        found |= words | {f".{word}" for word in words if "-" in word or not is_material}
     return found
 
 
@@ -132,14 +145,16 @@ def _split(prelude: Iterable[Node]) -> list[list[Node]]:
 
 
 def _asks_for(selector: list[Node]) -> set[str]:
-    """The classes, ids and elements without which *selector* matches nothing: not what :is() or :not() hold."""
+    """The names without which *selector* matches nothing: not what :is() or :not() hold."""
     asked = set()
     before = ""
     for node in selector:
         if node.type == "hash":
-            asked.add(node.value)
+            asked.add(f".{node.value}")
+        elif node.type == "[] block":
+            asked.update(f"={direction}" for direction in DIRECTION.findall(_text(node.content)))
         elif node.type == "ident" and before != ":":
-            asked.add(node.value if before == "." else node.lower_value)
+            asked.add(f".{node.value}" if before == "." else node.lower_value)
         before = node.value if node.type == "literal" else ""
     return asked
 

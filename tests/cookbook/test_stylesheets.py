@@ -10,10 +10,11 @@ LINKS = '<link rel="stylesheet" href="{0}assets/one.css">\n<link rel="stylesheet
 def site(tmp_path):
     """A site of two pages and a 404, with two stylesheets and a script."""
     files = {
-        "index.html": f'<html>{LINKS.format("")}<body class="home wide"><p id="top">Hello',
+        "index.html": f'<html>{LINKS.format("")}<body dir="ltr" class="home wide"><p id="top">Hello',
         "deep/er/index.html": f"<html>{LINKS.format('../../')}<body><table><tr><td>1",
         "404.html": f"<html>{LINKS.format('/base/')}<body>",
-        "assets/bundle.js": 'document.body.classList.add("md-open")',
+        "assets/javascripts/bundle.js": 'document.body.classList.add("md-open"); create("mark")',
+        "assets/names.js": 'button.className = "copied"',
         "assets/one.css": "",
         "assets/two.css": "",
     }
@@ -40,6 +41,11 @@ def joined(site, one, two=""):
         (".narrow { color: red }", ""),
         (".home, .narrow { color: red }", ".home{color:red}"),
         (".md-open { color: red }", ".md-open{color:red}"),  # a script may give it
+        (".copied { color: red }", ".copied{color:red}"),  # one of ours
+        (".classList { color: red }", ""),  # a word of Material's, who has a hyphen in each class
+        ("mark { color: red }", "mark{color:red}"),  # and may make elements
+        ("[dir=ltr] p, [dir=rtl] p { color: red }", "[dir=ltr] p{color:red}"),
+        ("[open] p { color: red }", "[open] p{color:red}"),
         (".home:not(.narrow) { color: red }", ".home:not(.narrow){color:red}"),
         (":is(.home, .narrow) td { color: red }", ":is(.home, .narrow) td{color:red}"),
         ("td:nth-child(2n of .x)::before { color: red }", "td:nth-child(2n of .x)::before{color:red}"),
@@ -63,7 +69,7 @@ def test_a_variable_stays_as_long_as_something_asks_for_it(site):
 
 
 def test_a_variable_that_a_script_reads_stays(site):
-    (site / "assets/bundle.js").write_text('getComputedStyle(body).getPropertyValue("--a")')
+    (site / "assets/names.js").write_text('getComputedStyle(body).getPropertyValue("--a")')
     assert joined(site, ":root { --a: 1; --b: 2 }") == ":root{--a:1}"
 
 
