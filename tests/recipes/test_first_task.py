@@ -195,7 +195,7 @@ def test_a_delay_that_is_too_long_is_refused(django, redis):
 
     Au-delà de `LONGEST_DELAY`, l'appel lève ValueError, qui nomme les deux délais, et n'envoie rien.
     """
-    with pytest.raises(DjangoError, match="^ValueError: 0:45:01 is longer than 0:45:00$"):
+    with pytest.raises(DjangoError, match=r"^ValueError: 0:45:01 is longer than 0:45:00$"):
         django("delete_public_file_later('report.pdf', LONGEST_DELAY + timedelta(seconds=1))")
     assert redis.llen("celery") == 0
     django("delete_public_file_later('report.pdf', LONGEST_DELAY)")
