@@ -87,9 +87,11 @@ def test_each_page_links_to_the_one_stylesheet_and_the_others_are_gone(site):
 
 def test_another_language_within_has_a_stylesheet_of_its_own(site):
     (site / "en").mkdir()
-    (site / "en/index.html").write_text("<p class=narrow>")
+    (site / "en/index.html").write_text('<p class="narrow">')
+    (site / "en/assets").mkdir()
+    (site / "en/assets/names.js").write_text('"narrow"')
     assert joined(site, ".narrow { color: red } p { color: red }") == "p{color:red}"
-    assert (site / "en/index.html").read_text() == "<p class=narrow>"
+    assert (site / "en/index.html").read_text() == '<p class="narrow">'
 
 
 def test_pages_with_different_stylesheets_are_refused(site):
