@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cookbook import build, bundles, evidence, headers, html_checks, pages, parity, prose, snippets, stylesheets
+from cookbook import (
+    build,
+    bundles,
+    evidence,
+    headers,
+    html_checks,
+    pages,
+    parity,
+    prose,
+    scripts,
+    snippets,
+    stylesheets,
+)
 from cookbook.pages import Call
 from cookbook.project import LANGUAGES, CookbookError, Project
 
@@ -34,6 +46,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
         for root in (site, *(site / language for language in LANGUAGES[1:])):
             stylesheets.join(root)
+            scripts.join(root)
         _refuse(html_checks.problems(project, site) + headers.problems(site))
         headers.write(site)
         blocks = html_checks.count_blocks(site)

@@ -13,7 +13,7 @@ def site(tmp_path):
         "index.html": f'<html>{LINKS.format("")}<body dir="ltr" class="home wide"><p id="top">Hello',
         "deep/er/index.html": f"<html>{LINKS.format('../../')}<body><table><tr><td>1",
         "404.html": f"<html>{LINKS.format('/base/')}<body>",
-        "assets/javascripts/bundle.js": 'document.body.classList.add("md-open"); create("mark")',
+        "assets/javascripts/bundle.js": 'document.body.classList.add("md-open", "md-version"); create("mark")',
         "assets/names.js": 'button.className = "copied"',
         "assets/one.css": "",
         "assets/two.css": "",
@@ -41,6 +41,7 @@ def joined(site, one, two=""):
         (".narrow { color: red }", ""),
         (".home, .narrow { color: red }", ".home{color:red}"),
         (".md-open { color: red }", ".md-open{color:red}"),  # a script may give it
+        (".md-version { color: red }", ""),  # of what is off
         (".copied { color: red }", ".copied{color:red}"),  # one of ours
         (".classList { color: red }", ""),  # a word of Material's, who has a hyphen in each class
         ("mark { color: red }", "mark{color:red}"),  # and may make elements
