@@ -10,7 +10,7 @@ def site(tmp_path):
     """A site whose two pages have two scripts in common; one has a third between them."""
     pages = {
         "index.html": (FIRST + THIRD + SECOND).format(""),
-        "deep/index.html": '<script src="../assets/now.js"></script>\n' + (FIRST + SECOND).format("../"),
+        "zoo/index.html": '<script src="../assets/now.js"></script>\n' + (FIRST + SECOND).format("../"),
         "assets/one.js": "// A remark.\none();\n  // Another.\n",
         "assets/two.js": 'two("// no remark");\n//# sourceMappingURL=two.js.map\n',
         "assets/two.js.map": "{}",
@@ -30,7 +30,7 @@ def test_what_every_page_runs_is_one_script_in_their_order_without_remarks(site)
     link = f'<script defer src="assets/{joined.name}"></script>\n'
     assert (site / "index.html").read_text() == link + THIRD.format("")
     link = f'<script defer src="../assets/{joined.name}"></script>\n'
-    assert (site / "deep/index.html").read_text() == '<script src="../assets/now.js"></script>\n' + link
+    assert (site / "zoo/index.html").read_text() == '<script src="../assets/now.js"></script>\n' + link
 
 
 def test_what_was_joined_is_gone_and_the_rest_is_there(site):
@@ -47,6 +47,6 @@ def test_another_language_within_keeps_its_own(site):
 
 
 def test_a_site_without_scripts_stays_as_it_is(site):
-    (site / "deep/index.html").write_text("")
+    (site / "zoo/index.html").write_text("")
     assert scripts.join(site) is None
     assert (site / "assets/one.js").exists()
