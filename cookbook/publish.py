@@ -23,6 +23,7 @@ from cookbook import (
     new_recipe,
     parity,
     prose,
+    scripts,
     snippets,
     stylesheets,
 )
@@ -51,6 +52,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         machines.write(project, site)
         for root in (site, *(site / language for language in LANGUAGES[1:])):
             stylesheets.join(root)
+            scripts.join(root)
         _refuse(html_checks.problems(project, site) + headers.problems(site))
         headers.write(site)
         blocks = html_checks.count_blocks(site)

@@ -26,6 +26,18 @@ ASKED = re.compile(r"var\(\s*(--[\w-]+)")
 OF_RULES = ("media", "supports", "layer", "container")  # what holds rules rather than declarations
 IN_COMMON = ("html", "body")  # a page has them even where its text leaves them out
 MATERIAL = "assets/javascripts/"  # its scripts, of whose words those with a hyphen can be classes
+# What Material's script would make, were it asked for: mkdocs.base.yml asks for none of it. On a page, it counts.
+OFF = (
+    "md-banner",
+    "md-consent",
+    "md-feedback",
+    "md-source",
+    "md-status",
+    "md-tag",
+    "md-tooltip2",
+    "md-version",
+    "tabbed-",
+)
 DIRECTION = re.compile(r"dir=[\"']?(\w+)")
 
 
@@ -36,11 +48,10 @@ def join(root: Path) -> Path:
     is the site of one language: another one within it has its own. Raises CookbookError when two pages link to
     different stylesheets, or one of these has a mistake.
     """
-    files = (file for file in sorted(root.rglob("*.html")) if file.relative_to(root).parts[0] not in LANGUAGES)
-    pages = {file: file.read_text(encoding="utf-8") for file in files}
+    pages = {file: file.read_text(encoding="utf-8") for file in own_files(root, "*.html")}
     sheets = _linked(root, pages)
     rules = [rule for sheet in sheets for rule in _rules(sheet)]
-    scripts = " ".join(file.read_text(encoding="utf-8") for file in root.rglob("*.js"))
+    scripts = " ".join(file.read_text(encoding="utf-8") for file in own_files(root, "*.js"))
     names = _names(pages.values()) | _scripted(root)
     elsewhere = {*VARIABLE.findall(" ".join([scripts, *pages.values()]))}
     text, shorter = "", _used(rules, names)
@@ -57,6 +68,11 @@ def join(root: Path) -> Path:
         sheet.unlink()
         sheet.with_name(f"{sheet.name}.map").unlink(missing_ok=True)
     return joined
+
+
+def own_files(root: Path, pattern: str) -> Iterator[Path]:
+    """The files of the site at *root*, without those of a language within it."""
+    yield from (file for file in sorted(root.rglob(pattern)) if file.relative_to(root).parts[0] not in LANGUAGES)
 
 
 def _linked(root: Path, pages: dict[Path, str]) -> list[Path]:
@@ -96,10 +112,11 @@ def _names(pages: Iterable[str]) -> set[str]:
 def _scripted(root: Path) -> set[str]:
     """What the scripts of the site at *root* may put on its pages, in the same words."""
     found = set()
-    for file in root.rglob("*.js"):
+    for file in own_files(root, "*.js"):
         words = {*WORD.findall(file.read_text(encoding="utf-8"))}
         is_material = file.relative_to(root).as_posix().startswith(MATERIAL)
-        found |= words | {f".{word}" for word in words if "-" in word or not is_material}
+        found |= words
+        found |= {f".{word}" for word in words if not is_material or ("-" in word and not word.startswith(OFF))}
     return found
 
 

@@ -13,7 +13,7 @@ def site(tmp_path):
         "index.html": f'<html>{LINKS.format("")}<body dir="ltr" class="home wide"><p id="top">Hello',
         "deep/er/index.html": f"<html>{LINKS.format('../../')}<body><table><tr><td>1",
         "404.html": f"<html>{LINKS.format('/base/')}<body>",
-        "assets/javascripts/bundle.js": 'document.body.classList.add("md-open"); create("mark")',
+        "assets/javascripts/bundle.js": 'document.body.classList.add("md-open", "md-version"); create("mark")',
         "assets/names.js": 'button.className = "copied"',
         "assets/one.css": "",
         "assets/two.css": "",
@@ -41,6 +41,7 @@ def joined(site, one, two=""):
         (".narrow { color: red }", ""),
         (".home, .narrow { color: red }", ".home{color:red}"),
         (".md-open { color: red }", ".md-open{color:red}"),  # a script may give it
+        (".md-version { color: red }", ""),  # of what is off
         (".copied { color: red }", ".copied{color:red}"),  # one of ours
         (".classList { color: red }", ""),  # a word of Material's, who has a hyphen in each class
         ("mark { color: red }", "mark{color:red}"),  # and may make elements
@@ -87,9 +88,11 @@ def test_each_page_links_to_the_one_stylesheet_and_the_others_are_gone(site):
 
 def test_another_language_within_has_a_stylesheet_of_its_own(site):
     (site / "en").mkdir()
-    (site / "en/index.html").write_text("<p class=narrow>")
+    (site / "en/index.html").write_text('<p class="narrow">')
+    (site / "en/assets").mkdir()
+    (site / "en/assets/names.js").write_text('"narrow"')
     assert joined(site, ".narrow { color: red } p { color: red }") == "p{color:red}"
-    assert (site / "en/index.html").read_text() == "<p class=narrow>"
+    assert (site / "en/index.html").read_text() == '<p class="narrow">'
 
 
 def test_pages_with_different_stylesheets_are_refused(site):
