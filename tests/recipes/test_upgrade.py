@@ -188,7 +188,7 @@ def test_what_is_seen_of_a_worker_on_each_release(project, stack, on_celery, rec
     assert {line: values[0] for line, values in by_line.items() if line not in changed} == SAME
 
 
-@pytest.mark.timeout(2 * SLOW_MACHINE)
+@pytest.mark.timeout(4 * SLOW_MACHINE)
 def test_what_becomes_of_a_task_on_each_release(project, stack, on_celery, record):
     """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number
     is not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once
@@ -375,10 +375,10 @@ def fates(stack):
     django("probe.note.apply_async(['late'], countdown=10)")
     wait_until(lambda: held(redis) == 1)
     index = redis.zrange("unacked_index", 0, -1, withscores=True)
-    wait_until(lambda: redis.time()[0] > index[0][1] + 4)
+    wait_until(lambda: redis.time()[0] > index[0][1] + 4, SLOW_MACHINE)
     second = stack.worker(name="worker2", settings=settings)
-    wait_until(lambda: ran.exists() and ran.read_text().count("ran") > 1)
-    wait_until(lambda: held(redis) == redis.llen("celery") == 0)
+    wait_until(lambda: ran.exists() and ran.read_text().count("ran") > 1, SLOW_MACHINE)
+    wait_until(lambda: held(redis) == redis.llen("celery") == 0, SLOW_MACHINE)
     lines["countdown > visibility_timeout"] = ran.read_text().count("ran") > 1
     second.stop()
     django("probe.note.apply_async(['held'], countdown=3)")
@@ -387,7 +387,7 @@ def fates(stack):
     lines["DEL celery, HLEN unacked"] = held(redis)
     redis.flushall()
     ran = stack.folder / "public" / "held"
-    wait_until(ran.exists)
+    wait_until(ran.exists, SLOW_MACHINE)
     wait_until(lambda: re.search(r"note\[\S+ succeeded", worker.log[worker.log.rindex("note[") :]))
     lines["FLUSHALL, countdown"] = ran.read_text().count("ran")
     return lines
