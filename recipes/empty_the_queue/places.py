@@ -21,7 +21,7 @@ class Places:
 def places(queue: str) -> Places:
     workers = in_workers(queue)
     with broker() as (channel, redis):
-        lists = [f"{queue}{channel.sep}{step}" for step in channel.priority_steps if step]
+        lists = [f"{queue}{channel.sep}{step}" for step in channel.priority_steps]
         return Places(
             waiting=redis.llen(queue),
             priorities=sum(redis.llen(key) for key in lists),

@@ -1,4 +1,5 @@
 import signal
+from threading import Timer
 
 import pytest
 from situations import held, reader, slow_file
@@ -209,6 +210,25 @@ def test_only_the_queue_that_is_named_is_emptied(worker, django, redis):
     assert redis.exists("celery") == 0
     assert (redis.llen("reports"), held(redis), redis.zcard("unacked_index")) == (1, 1, 1)
     assert '"routing_key": "reports"' in redis.hvals("unacked")[0]
+
+
+def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(worker, django):
+    """A worker counts for the queues that it serves, and for no other; it has more than two seconds to answer.
+
+    Un worker compte pour les files qu'il sert, et pour aucune autre ; il a plus de deux secondes pour répondre.
+    """
+    slow = worker("--queues", "reports")
+
+    def answer_late():
+        slow.signal(signal.SIGSTOP)
+        awake = Timer(2.2, slow.signal, [signal.SIGCONT])
+        awake.start()
+        found = django("places('reports').workers")
+        awake.join()
+        return found
+
+    wait_until(lambda: answer_late() == {"worker1@cookbook": 0})
+    assert django("places('celery').workers") == {}
 
 
 def test_a_worker_that_does_not_answer_is_not_seen(worker, stack, django, redis):

@@ -77,10 +77,14 @@ def price(amount):
 
 OWN_TESTS = """
 from core.celery import app
+from django.conf import settings
+from django.test import override_settings
 from testing.worker import WorkerTestCase
 
+@override_settings(GREETING="Hello")
 class OwnTests(WorkerTestCase):
     def test_one_process(self):
+        self.assertEqual(settings.GREETING, "Hello")
         [stats] = app.control.inspect(timeout=30, limit=1).stats().values()
         self.assertEqual(stats["pool"]["max-concurrency"], 1)
         self.wait_for_tasks()
@@ -237,10 +241,11 @@ def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change
 
 
 def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrupted_run(stack, copy):
-    """The worker of the tests has one process, and what an interrupted run left in the queue never runs.
+    """The worker of the tests has one process, prints nothing among the tests, leaves the settings of their class in
+    force, and never runs what an interrupted run left in the queue.
 
-    Le worker des tests a un seul processus, et ce qu'une exécution interrompue a laissé dans la file ne s'exécute
-    jamais.
+    Le worker des tests a un seul processus, n'affiche rien au milieu des tests, laisse en vigueur les réglages de leur
+    classe, et n'exécute jamais ce qu'une exécution interrompue a laissé dans la file.
     """
     (copy / "testing/test_own.py").write_text(OWN_TESTS)
     queue, stored = stack.redis(2), stack.redis(3)
@@ -248,7 +253,9 @@ def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrup
     django("from core.celery import app; from core.tasks import ping; from django.conf import settings")
     django("ping.apply_async(task_id='left', connection=app.connection_for_write(f'{settings.REDIS_URL}/2'))")
     assert queue.llen("celery") == 1
-    assert stack.start([*TESTS, "testing.test_own"]).wait(PATIENCE) == 0
+    run = stack.start([*TESTS, "testing.test_own"])
+    assert run.wait(PATIENCE) == 0
+    assert "celery@" not in run.log
     assert stored.keys("celery-task-meta-*")
     assert not stored.exists("celery-task-meta-left")
 
