@@ -119,7 +119,7 @@ def proofs(page):
 
 
 def search(page):
-    page.locator(".md-search__input").fill("greet")
+    page.locator(".md-search__input").press_sequentially("greet")
     page.locator(".md-search-result__item").first.wait_for()
 
 
