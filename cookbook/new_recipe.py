@@ -58,7 +58,7 @@ recipe: {name}
 
 # ✎ what the reader wants to do
 
-✎ The problem as the reader meets it, in two or three sentences.
+✎ The problem as the reader meets it, in a few sentences.
 
 ## The recipe {{ #recipe }}
 
@@ -90,7 +90,7 @@ recipe: {name}
 
 # ✎ ce que le lecteur veut faire
 
-✎ Le problème tel que le lecteur le rencontre, en deux ou trois phrases.
+✎ Le problème tel que le lecteur le rencontre, en quelques phrases.
 
 ## La recette {{ #recipe }}
 

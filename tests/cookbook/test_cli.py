@@ -183,20 +183,20 @@ def test_parity_tells_records_and_accepts(project, monkeypatch, capsys):
 
 def test_a_run_leaves_evidence_and_a_failed_one_says_so(project):
     write(project, "tests/recipes/test_greet.py", QUICK_PROOF)
-    said = cookbook(project, "run")
+    said = cookbook(project, "run", "--stack", "local")
     assert said.returncode == 0, said.stdout
     assert "[1/1] greet: " in said.stdout
     assert '"outcome": "passed"' in (project.evidence / "local/greet.json").read_text()
 
     edit(project, "tests/recipes/test_greet.py", '"Hello Ada"', '"Hello"')
-    said = cookbook(project, "run", "greet")
+    said = cookbook(project, "run", "greet", "--stack", "local")
     assert said.returncode == 1
     assert '"outcome": "failed"' in (project.evidence / "local/greet.json").read_text()
 
 
 def test_a_run_without_a_single_proof_failed(project):
     write(project, "tests/recipes/test_greet.py", "")
-    assert cookbook(project, "run").returncode == 1
+    assert cookbook(project, "run", "--stack", "local").returncode == 1
 
 
 def test_a_stack_that_does_not_exist_is_a_usage_error(project):

@@ -106,7 +106,7 @@ def test_the_site_is_run_published_and_served_by_one_command(project, serve):
     for language in ("fr", "en"):
         edit(project, f"docs/{language}/start/greet.md", '{@ transcript("greet/hello.console") @}\n', "")
     parity.record(project)
-    site = serve("site", "--serve")
+    site = serve("site", "--serve", "--stack", "local")
     assert any("[1/1] greet: " in line for line in site.lines)
     assert f"The site is in {project.site}" in site.lines
     assert site.shows("en/start/greet/", "Greet")
