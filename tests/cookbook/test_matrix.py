@@ -175,11 +175,11 @@ def test_what_was_edited_since_counts_as_not_run(project):
     before, *others = holds.compat_rows(project, "greet", "en")
     assert before[0] == "5.6.3"
     assert before[-1] == "1 ✓"
-    assert {row[-1] for row in others} == {'not run'}
+    assert {row[-1] for row in others} == {"not run"}
     edit(project, "recipes/greet/tasks.py", "Goodbye", "Farewell")
     after = holds.compat_rows(project, "greet", "en")[0]
     assert after[0] == "5.6"
-    assert after[-1] == 'not run'
+    assert after[-1] == "not run"
     assert matrix.summary(project, [COLUMN], ["greet"]).splitlines()[1] == "greet  not run"
 
 
