@@ -40,7 +40,7 @@ PROSE = """
 
 {@ sequence("greet", "hello", actors={"django": "Django", "redis": "Redis", "worker": "Worker"}, caption="Hello") @}
 
-{@ timeline("greet", "bars", lanes={"one": "Worker 1", "two": "Worker 2"}, caption="Who did what") @}
+{@ timeline("greet", "bars", lanes={"one": "Worker A", "two": "Worker B"}, caption="Who did what") @}
 
 """
 RECORDS = {
