@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -74,7 +74,11 @@ def table(project: Project, language: str, link_to: Callable[[str], str]) -> str
     found = accounts(project)
     keys = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
     rows = [
-        [f'<a href="{link_to(each.recipe)}">{each.recipe}</a>', *(str(getattr(each, key)) for key in keys), *_run(each)]
+        [
+            f'<a class="unbroken" href="{link_to(each.recipe)}">{each.recipe}</a>',
+            *(str(getattr(each, key)) for key in keys),
+            *_run(each),
+        ]
         for each in found
     ]
     total = [str(sum(getattr(each, key) for each in found)) for key in keys]
@@ -87,12 +91,13 @@ def survivors(project: Project, language: str) -> str:
     """The changes that no proof sees, as a list: those that nothing explains, then the lines said to be untestable."""
     words = WORDS[language]
     items = [  # what nothing explains comes first
-        f"<li><code>{escape(each.file)}:{each.line}</code> {proofs.inline(each.change)}</li>"
+        f"<li><code>{escape(each.file)}:{each.line}</code> {_said(each.change, words)}</li>"
         for each in _unexplained(project)
     ]
     for each in verdicts.statements(project):
-        shown_line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code> {proofs.inline(each.change)}"
-        items.append(f"<li>{shown_line} {proofs.inline(each.reason[language])}</li>")
+        line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code>"
+        change = f" ({_said(each.change, words)})" if each.change else ""
+        items.append(f"<li>{line}{change} — {proofs.inline(each.reason[language])}</li>")
     return f"<ul>{''.join(items)}</ul>" if items else f"<p>{words['no survivors']}</p>"
 
 
@@ -148,6 +153,11 @@ def _lines(
 def _unexplained(project: Project) -> list[Verdict]:
     fresh = (verdict for recipe in project.recipe_names() for verdict in verdicts.fresh(project, recipe))
     return verdicts.unexplained(project, fresh)
+
+
+def _said(change: str, words: Mapping[str, str]) -> str:
+    """A change as the page's language says it."""
+    return proofs.inline(change.replace("without `", f"{words['without']} `", 1).replace("` is `", "` → `", 1))
 
 
 def _run(account: Account) -> Iterator[str]:

@@ -42,7 +42,7 @@ def in_workers(queue: str) -> dict[str, int]:
     served = app.control.inspect(timeout=3).active_queues() or {}
     found = Counter({name: 0 for name, queues in served.items() if any(each["name"] == queue for each in queues)})
     if served:
-        inspect = app.control.inspect(list(served), timeout=10, limit=len(served))
+        inspect = app.control.inspect(list(served), timeout=10)
         for answers in (inspect.active(), inspect.reserved(), inspect.scheduled()):
             for name, requests in (answers or {}).items():
                 for request in requests:

@@ -1,4 +1,5 @@
 import signal
+import time
 from threading import Timer
 
 import pytest
@@ -213,9 +214,11 @@ def test_only_the_queue_that_is_named_is_emptied(worker, django, redis):
 
 
 def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(worker, django):
-    """A worker counts for the queues that it serves, and for no other; it has more than two seconds to answer.
+    """A worker counts for the queues that it serves, and for no other. It has more than two seconds to answer; when all
+    have, nothing is awaited any longer.
 
-    Un worker compte pour les files qu'il sert, et pour aucune autre ; il a plus de deux secondes pour répondre.
+    Un worker compte pour les files qu'il sert, et pour aucune autre. Il a plus de deux secondes pour répondre ; quand
+    tous l'ont fait, on n'attend plus rien.
     """
     slow = worker("--queues", "reports")
 
@@ -229,6 +232,9 @@ def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(work
 
     wait_until(lambda: answer_late() == {"worker1@cookbook": 0})
     assert django("places('celery').workers") == {}
+    began = time.monotonic()
+    assert django("places('reports').workers") == {"worker1@cookbook": 0}
+    assert time.monotonic() - began < 10
 
 
 def test_a_worker_that_does_not_answer_is_not_seen(worker, stack, django, redis):
