@@ -125,12 +125,11 @@ def ask(lighthouse: Path, url: str, *options: str) -> Any:
         *options,
     ]
     env = {**os.environ, "CHROME_PATH": chromium}
-    said = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    if said.returncode:
-        raise CookbookError(
-            f"{url}: Lighthouse failed: {(said.stderr.strip().splitlines() or ['it said nothing'])[-1]}"
-        )
-    return json.loads(said.stdout)
+    for _ in range(3):  # now and then it loses its trace, and says to run it again
+        said = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+        if said.returncode == 0:
+            return json.loads(said.stdout)
+    raise CookbookError(f"{url}: Lighthouse failed: {(said.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
 
 
 def row(path: str, builder: str, phone: list[Any], desktop: Any) -> str:

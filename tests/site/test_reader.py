@@ -74,3 +74,13 @@ def test_the_search_index_waits_for_the_reader(tab):
 @pytest.mark.parametrize(("path", "words"), [("nowhere/", "Page"), ("en/nowhere/", "Page")])
 def test_a_missing_page_has_a_page_of_its_own(site, path, words):
     assert words in (site / path.replace("nowhere/", "404.html")).read_text(encoding="utf-8")
+
+
+def test_on_paper_a_page_is_light_and_its_notes_are_there(tab):
+    tab.emulate_media(color_scheme="dark")
+    tab.goto("start/first-task/")
+    assert tab.locator("article > ol").first.is_hidden()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    tab.emulate_media(media="print")
+    assert tab.locator("article > ol > li").first.is_visible()
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(253, 253, 251)"
