@@ -1,7 +1,7 @@
 """A recipe's file with one thing taken away or altered: a statement, an argument, a setting's value, a flag, a line.
 
-The mutation tools for Python do not fit recipes: mutmut 3.6 leaves decorated functions alone, and every task is one;
-cosmic-ray 8.4 removes no statement, no argument and no entry of a dict, which is what settings are made of.
+The mutation tools for Python do not fit recipes: mutmut 3 leaves decorated functions alone, and every task is one;
+cosmic-ray 8 removes no statement, no argument and no entry of a dict, which is what settings are made of.
 """
 
 from __future__ import annotations
