@@ -216,6 +216,8 @@ def test_what_control_changes_lasts_until_the_worker_restarts(worker, django, co
         other.wait_for(" ready.")
     assert "rate_limit" not in str(ask(django, "registered('rate_limit')"))
     assert "reports" not in str(ask(django, "active_queues()"))
+    # A worker says that it is ready a moment before it listens, and a broadcast does not wait for it.
+    wait_until(lambda: len(django("app.control.inspect(limit=2).ping() or {}")) == 2)
     django("app.control.shutdown()")
     assert [other.wait() for other in others] == [0, 0]
 
