@@ -250,7 +250,11 @@ def wait_for_redis(client: redis.Redis) -> None:
 
 def remove_container(name: str) -> None:
     try:
-        engine().containers.get(name).remove(force=True, v=True)
+        container = engine().containers.get(name)
+        if container.status == "paused":  # Docker thaws it to kill it: nothing that it does in between must get out
+            for network in container.attrs["NetworkSettings"]["Networks"]:
+                engine().networks.get(network).disconnect(container, force=True)
+        container.remove(force=True, v=True)
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
