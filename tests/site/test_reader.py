@@ -76,11 +76,18 @@ def test_a_missing_page_has_a_page_of_its_own(site, path, words):
     assert words in (site / path.replace("nowhere/", "404.html")).read_text(encoding="utf-8")
 
 
-def test_on_paper_a_page_is_light_and_its_notes_are_there(tab):
+def test_on_paper_a_page_is_light(tab):
     tab.emulate_media(color_scheme="dark")
     tab.goto("start/first-task/")
-    assert tab.locator("article > ol").first.is_hidden()
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     tab.emulate_media(media="print")
-    assert tab.locator("article > ol > li").first.is_visible()
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(253, 253, 251)"
+
+
+def test_on_paper_the_notes_of_a_block_are_below_it(tab, soup):
+    note = soup("start/first-task/").select_one("article > ol > li").get_text()
+    tab.goto("start/first-task/")
+    assert tab.locator("article > ol").first.is_hidden()
+    tab.evaluate("addEventListener('beforeprint', () => { printed = document.querySelector('article').innerText })")
+    assert note not in tab.locator("article").inner_text()
+    tab.pdf()
+    assert note in tab.evaluate("printed")
