@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -27,6 +29,18 @@ SLOW_MACHINE = 120  # seconds: for what starts many workers at once
 def held(redis):
     """How many messages workers hold without having acknowledged them."""
     return redis.hlen("unacked")
+
+
+def django_with_file(stack, name, imports):
+    """Django with a file of three bytes in its public storage, and *imports* in its namespace."""
+    django = stack.django()
+    django(
+        "from django.core.files.base import ContentFile\n"
+        "from core.storages import public_storage\n"
+        f"{imports}\n"
+        f"public_storage.save({name!r}, ContentFile(b'abc'))\n"
+    )
+    return django
 
 
 def slow_file(stack, name):
@@ -60,3 +74,13 @@ def accepted(django, worker="worker1", timeout=30):
     name = f"{worker}@cookbook"
     asked = f"from core.celery import app; app.control.inspect([{name!r}], limit=1).active()"
     wait_until(lambda: (django(asked, timeout) or {}).get(name), timeout)
+
+
+def asked_when_slow(worker, django, source):
+    """What *source* says in Django while *worker* takes more than two seconds to answer."""
+    worker.signal(signal.SIGSTOP)
+    awake = Timer(2.2, worker.signal, [signal.SIGCONT])
+    awake.start()
+    found = django(source)
+    awake.join()
+    return found

@@ -142,14 +142,20 @@ class Up:
         return {number for number in numbers if started[number] > 1}
 
 
-@pytest.fixture
-def bench(request, project):
+def own_folder(request, project, suffix):
+    """The name of a Compose project of this run, and its folder."""
     if request.config.option.stack != "compose":
         pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
     prepare_once(ComposeStack, project)
-    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-bench-{os.urandom(4).hex()}"
+    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{suffix}"
     folder = run_folder() / name
     folder.mkdir()
+    return name, folder
+
+
+@pytest.fixture
+def bench(request, project):
+    name, folder = own_folder(request, project, f"bench-{os.urandom(4).hex()}")
     with (run_folder() / COMPOSE).open("a") as noted:
         noted.write(f"{name}\n")
     bench = Bench(project, name, folder)
@@ -161,12 +167,7 @@ def bench(request, project):
 
 @pytest.fixture(scope="module")
 def up(request, project):
-    if request.config.option.stack != "compose":
-        pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
-    prepare_once(ComposeStack, project)
-    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-compose-{os.getpid()}"
-    folder = run_folder() / name
-    folder.mkdir()
+    name, folder = own_folder(request, project, f"compose-{os.getpid()}")
     folder.chmod(0o777)  # the worker writes into it, as a user of its own
     (folder / "proof.py").write_text(TASK)
     (folder / "proof_settings.py").write_text(SETTINGS)

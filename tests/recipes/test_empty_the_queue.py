@@ -1,9 +1,8 @@
 import signal
 import time
-from threading import Timer
 
 import pytest
-from situations import held, reader, slow_file
+from situations import asked_when_slow, held, reader, slow_file
 
 from cookbook.processes import wait_until
 
@@ -221,16 +220,7 @@ def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(work
     tous l'ont fait, on n'attend plus rien.
     """
     slow = worker("--queues", "reports")
-
-    def answer_late():
-        slow.signal(signal.SIGSTOP)
-        awake = Timer(2.2, slow.signal, [signal.SIGCONT])
-        awake.start()
-        found = django("places('reports').workers")
-        awake.join()
-        return found
-
-    wait_until(lambda: answer_late() == {"worker1@cookbook": 0})
+    wait_until(lambda: asked_when_slow(slow, django, "places('reports').workers") == {"worker1@cookbook": 0})
     assert django("places('celery').workers") == {}
     began = time.monotonic()
     assert django("places('reports').workers") == {"worker1@cookbook": 0}

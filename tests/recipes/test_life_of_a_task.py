@@ -9,7 +9,7 @@ from datetime import timedelta
 from threading import Thread
 
 import pytest
-from situations import held
+from situations import django_with_file, held
 
 from cookbook.processes import wait_until
 
@@ -23,13 +23,7 @@ named = pytest.mark.since("5.6", gap="before Celery 5.6 connections have no name
 @pytest.fixture
 def django(stack):
     """Django with a file of three bytes, and one whose reading waits for the test: a named pipe."""
-    django = stack.django()
-    django(
-        "from django.core.files.base import ContentFile\n"
-        "from core.storages import public_storage\n"
-        "from life_of_a_task.tasks import checksum\n"
-        "public_storage.save('a.pdf', ContentFile(b'abc'))\n"
-    )
+    django = django_with_file(stack, "a.pdf", "from life_of_a_task.tasks import checksum")
     os.mkfifo(slow_file(stack))
     return django
 

@@ -1,7 +1,5 @@
-import signal
-from threading import Timer
-
 import pytest
+from situations import asked_when_slow
 
 from cookbook.processes import wait_until
 from cookbook.stack import ABSENT, DjangoError
@@ -86,16 +84,7 @@ def test_a_worker_that_is_slow_to_answer_is_counted(worker, django):
     Un worker qui met plus de deux secondes à répondre est compté aussi.
     """
     slow = worker()
-
-    def answer_late():
-        slow.signal(signal.SIGSTOP)
-        awake = Timer(2.2, slow.signal, [signal.SIGCONT])
-        awake.start()
-        found = django("served_by()")
-        awake.join()
-        return found
-
-    wait_until(lambda: answer_late() == {"celery": 1, "lowprio": 1})
+    wait_until(lambda: asked_when_slow(slow, django, "served_by()") == {"celery": 1, "lowprio": 1})
 
 
 def test_without_any_worker_every_queue_is_named(django):

@@ -1,14 +1,15 @@
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 import yaml
-from situations import EARLY, FAST, SLOW_MACHINE, accepted, held, reader, slow_file
+from situations import EARLY, FAST, SLOW_MACHINE, accepted, django_with_file, held, reader, slow_file
 
 from cookbook.processes import wait_until
 
 AT_ONCE = {"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 0}
-
+SLOW = "slow.txt"
 
 soft = pytest.mark.since("5.5", fails="waited for 'Initiating Soft Shutdown'")
 
@@ -16,14 +17,7 @@ soft = pytest.mark.since("5.5", fails="waited for 'Initiating Soft Shutdown'")
 @pytest.fixture
 def django(stack):
     """Django with a file to compress, and a worker's storage in which others wait for the test."""
-    django = stack.django()
-    django(
-        "from django.core.files.base import ContentFile\n"
-        "from core.storages import public_storage\n"
-        "from shutdown.tasks import compress\n"
-        "public_storage.save('a.txt', ContentFile(b'abc'))\n"
-    )
-    return django
+    return django_with_file(stack, "a.txt", "from shutdown.tasks import compress")
 
 
 @pytest.mark.since("5.6", fails=r"'SIGQUIT', '(early|late)', 0, '(RETRY|PENDING|FAILURE)', [01], 0\) != ")
@@ -108,17 +102,13 @@ def test_the_compose_file_gives_the_task_back_and_the_next_worker_starts_it_over
     plusieurs fois, la tâche ne laisse qu'un fichier.
     """
     stopped = stack.worker(settings={"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1})
-    file = slow_file(stack, "slow.txt")
-    django("result = compress.delay('slow.txt')")
-    with reader(file):
-        accepted(django)
+    with running(stack, django):
         stopped.signal(getattr(signal, compose_file(stack)["stop_signal"]))
         stopped.wait_for("Initiating Soft Shutdown")
         stopped.wait()
     assert redis.llen("celery") == 1
     stack.worker()
-    with reader(file) as feed:
-        feed.write(b"abc")
+    finish(stack)
     assert django("result.get(timeout=30)") == "slow.txt.gz"
     assert django("import gzip; gzip.decompress(public_storage.open('slow.txt.gz').read()).decode()") == "abc"
     assert django("[compress.delay('a.txt').get(timeout=30) for _ in range(2)]") == ["a.txt.gz"] * 2
@@ -151,10 +141,7 @@ def test_a_grace_period_that_is_too_short_leaves_the_message_in_unacked(worker, 
     Si SIGKILL arrive avant la fin de l'arrêt progressif, le message n'est pas rendu : il reste dans `unacked`.
     """
     cut = worker()
-    file = slow_file(stack, "slow.txt")
-    django("compress.delay('slow.txt')")
-    with reader(file):
-        accepted(django)
+    with running(stack, django):
         cut.signal(signal.SIGQUIT)
         cut.wait_for("Initiating Soft Shutdown")
         cut.kill_group()
@@ -181,10 +168,7 @@ def test_remap_sigterm_makes_sigterm_do_what_sigquit_does(worker, django, redis,
     Avec `REMAP_SIGTERM=SIGQUIT` dans l'environnement du worker, SIGTERM déclenche l'arrêt progressif.
     """
     remapped = worker(env={"REMAP_SIGTERM": "SIGQUIT"}, settings={"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1})
-    file = slow_file(stack, "slow.txt")
-    django("compress.delay('slow.txt')")
-    with reader(file):
-        accepted(django)
+    with running(stack, django):
         remapped.signal(signal.SIGTERM)
         remapped.wait_for("Initiating Soft Shutdown")
         remapped.wait()
@@ -198,10 +182,7 @@ def test_a_second_signal_cuts_a_warm_shutdown_short(worker, django, redis, stack
     Un arrêt à chaud attend la tâche sans limite ; SIGQUIT l'abrège, et le message retourne dans la file.
     """
     waiting = worker(settings=AT_ONCE)
-    file = slow_file(stack, "slow.txt")
-    django("compress.delay('slow.txt')")
-    with reader(file):
-        accepted(django)
+    with running(stack, django):
         waiting.signal(signal.SIGTERM)
         waiting.wait_for("worker: Warm shutdown")
         assert held(redis) == 1
@@ -225,7 +206,7 @@ def test_each_task_runs_once_over_a_restart(stack, django, redis, name):
     chacune réussit une fois, sur un worker ou sur le suivant.
     """
     first = stack.worker(settings=AT_ONCE)
-    file = slow_file(stack, "slow.txt")
+    file = slow_file(stack, SLOW)
     django("sent = [compress.delay('slow.txt'), compress.apply_async(('a.txt',), countdown=3600)]")
     with reader(file) as feed:
         django("sent += [compress.delay('a.txt') for _ in range(5)]")
@@ -242,8 +223,7 @@ def test_each_task_runs_once_over_a_restart(stack, django, redis, name):
     assert (redis.llen("celery"), held(redis)) == (left, 0)
     second = stack.worker()
     if name == "SIGQUIT":
-        with reader(file) as feed:
-            feed.write(b"abc")
+        finish(stack)
     django("[each.get(timeout=30) for each in sent if each is not sent[1]]")
     wait_until(lambda: (redis.llen("celery"), held(redis)) == (0, 1) and succeeded(second) >= left - 1)
     assert (succeeded(first), succeeded(second)) == (8 - left, left - 1)  # one still waits for its time
@@ -275,19 +255,15 @@ def test_after_sigkill_a_late_task_waits_for_the_visibility_timeout(worker, djan
     Acquittée tard, une tâche coupée par SIGKILL attend dans `unacked` : un nouveau worker ne l'exécute qu'une fois
     passé le délai de visibilité.
     """
-    file = slow_file(stack, "slow.txt")
     killed = worker()
-    django("result = compress.delay('slow.txt')")
-    with reader(file):
-        accepted(django)
+    with running(stack, django):
         killed.kill_group()
     patient = worker(name="patient")
     assert django("compress.delay('a.txt').get(timeout=30)")
     wait_until(lambda: (redis.llen("celery"), held(redis)) == (0, 1))
     patient.stop()
     worker(name="hurried", settings=FAST)
-    with reader(file) as feed:
-        feed.write(b"abc")
+    finish(stack)
     assert django("result.get(timeout=30)") == "slow.txt.gz"
 
 
@@ -297,23 +273,34 @@ def test_where_the_message_is_shows_in_redis(worker, django, console, stack, red
     Après un arrêt, deux commandes disent si le message a été rendu (`celery`) ou abandonné (`unacked`).
     """
     killed = worker()
-    file = slow_file(stack, "slow.txt")
-    django("compress.delay('slow.txt'); compress.delay('a.txt')")
-    with reader(file):
+    with running(stack, django):
+        django("compress.delay('a.txt')")
         wait_until(lambda: held(redis) == 2)
-        accepted(django)
         killed.kill_group()
     django("compress.delay('a.txt')")
     assert [step.output for step in console("left.console")] == ["(integer) 1", "(integer) 2"]
 
 
-def end_of_an_early_task(worker, django, stack, end):
-    """The state of a task that *end* cut, once a next worker has run all that it found."""
-    file = slow_file(stack, "slow.txt")
-    first = worker(settings=EARLY | AT_ONCE)
-    django("result = compress.delay('slow.txt')")
+@contextmanager
+def running(stack, django):
+    """Send a task and wait until it runs: it goes on until `finish`."""
+    file = slow_file(stack, SLOW)
+    django(f"result = compress.delay({SLOW!r})")
     with reader(file):
         accepted(django)
+        yield
+
+
+def finish(stack):
+    """Let the task end that a next worker has taken up again."""
+    with reader(stack.folder / "public" / SLOW) as feed:
+        feed.write(b"abc")
+
+
+def end_of_an_early_task(worker, django, stack, end):
+    """The state of a task that *end* cut, once a next worker has run all that it found."""
+    first = worker(settings=EARLY | AT_ONCE)
+    with running(stack, django):
         end(first)
         first.wait()
     worker(name="next", settings=EARLY | FAST)

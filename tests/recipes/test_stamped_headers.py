@@ -1,5 +1,5 @@
 import pytest
-from situations import held, slow_file
+from situations import django_with_file, held, slow_file
 
 from cookbook.processes import wait_until
 from cookbook.stack import DjangoError
@@ -10,14 +10,8 @@ stamps = pytest.mark.since("5.3", fails="revoke_by_stamped_headers")
 @pytest.fixture
 def django(stack):
     """Django with a scan of three bytes in its storage."""
-    django = stack.django()
-    django(
-        "from django.core.files.base import ContentFile\n"
-        "from core.storages import public_storage\n"
-        "from stamped_headers.imports import app, cancel_imports, import_scan, start_import\n"
-        "public_storage.save('a.dcm', ContentFile(b'abc'))\n"
-    )
-    return django
+    imports = "from stamped_headers.imports import app, cancel_imports, import_scan, start_import"
+    return django_with_file(stack, "a.dcm", imports)
 
 
 @stamps
