@@ -43,10 +43,10 @@ def made(project: Project, name: str) -> Path:
     lock = lock_file(project, name)
     made = project.root / ".cache" / "environments" / f"{name}-{digest(lock)[:12]}"
     made.parent.mkdir(parents=True, exist_ok=True)
-    with made.with_suffix(".lock").open("w") as guard:
+    with made.with_name(f"{made.name}.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # several processes of one run ask for the same one at once
         if not made.exists():
-            aside = made.with_suffix(".new")
+            aside = made.with_name(f"{made.name}.new")
             shutil.rmtree(aside, ignore_errors=True)
             here = sys.executable if f"{sys.version_info[0]}.{sys.version_info[1]}" == PYTHON else PYTHON
             _uv("venv", "--quiet", "--relocatable", "--python", here, str(aside))

@@ -23,15 +23,13 @@ def write(project: Project, site: Path) -> None:
 
     The same pages and evidence give the same bytes.
     """
+    write_copies(project, site)
     address = _address(site)
     for language in LANGUAGES:
         config = _config(project, language)
         folder = site / ("" if language == LANGUAGES[0] else language)
         for file in project.pages(language):
-            place = pages.address(project, file)
-            page = (site / place / "index.html").read_text(encoding="utf-8")
-            (site / place / "index.md").write_text(copies.markdown(page, address + place), encoding="utf-8")
-            picture = site / "cards" / place / "index.png"
+            picture = site / "cards" / pages.address(project, file) / "index.png"
             picture.parent.mkdir(parents=True, exist_ok=True)
             picture.write_bytes(_card(project, file, str(config["site_name"])))
         (folder / "llms.txt").write_text(llms(project, language, config, address), encoding="utf-8")
@@ -41,6 +39,16 @@ def write(project: Project, site: Path) -> None:
     (site / "recipes.json").write_text(f"{listed}\n", encoding="utf-8")
     maps = "".join(f"Sitemap: {address}{folder}sitemap.xml\n" for folder in ("", "en/"))
     (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\n\n{maps}", encoding="utf-8")
+
+
+def write_copies(project: Project, site: Path) -> None:
+    """Each page as Markdown beside it, which its button "copy page" gives."""
+    address = _address(site)
+    for language in LANGUAGES:
+        for file in project.pages(language):
+            place = pages.address(project, file)
+            page = (site / place / "index.html").read_text(encoding="utf-8")
+            (site / place / "index.md").write_text(copies.markdown(page, address + place), encoding="utf-8")
 
 
 def llms(project: Project, language: str, config: dict[str, Any], address: str) -> str:

@@ -130,19 +130,16 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
 
 def compat_table(project: Project, recipe: str, language: str) -> str:
     """One row for each run of *recipe*, and for each column of the matrix; empty when it never ran."""
-    columns, rows = compat_rows(project, recipe, language)
-    return recorded_table(columns, [[holds.cell(text, language) for text in row] for row in rows]) if rows else ""
-
-
-def compat_rows(project: Project, recipe: str, language: str) -> tuple[list[str], list[list[str]]]:
-    """The headings of that table and its rows, as text."""
     words = WORDS[language]
     rows = []
     for run in evidence.load(project, recipe):
         passed = sum(proof.outcome in holds.HELD for proof in run.tests)
         rows.append([*(run.versions[key] for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
-    rows += holds.compat_rows(project, recipe, language) if rows else []
-    return ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]], rows
+    if not rows:
+        return ""
+    rows += holds.compat_rows(project, recipe, language)
+    columns = ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]]
+    return recorded_table(columns, [[holds.cell(text, language) for text in row] for row in rows])
 
 
 def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "", *, named: bool = False) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from mkdocs.livereload import LiveReloadServer
 
-from cookbook import accounts, bundles, headers
+from cookbook import accounts, bundles, headers, machines
 from cookbook.build import CONFIGS, build
 from cookbook.project import CookbookError, Project
 from cookbook.publish import swap
@@ -89,6 +89,7 @@ class _TwoLanguages(LiveReloadServer):
                 with contextlib.suppress(CookbookError):  # it never ran, so no page offers its bundle
                     bundles.write_bundle(self.project, recipe, self.aside / "fr" / "bundles" / f"{recipe}.zip")
             accounts.write(self.project, self.aside / "fr" / accounts.JSON)
+            machines.write_copies(self.project, self.aside / "fr")
             swap(self.aside / "fr", self.site)
         elif not self.has_good_pages:
             for page in (self.site / "index.html", self.site / "en/index.html"):

@@ -88,6 +88,7 @@ def test_drafts_are_served_and_built_again_at_each_edit_and_no_mistake_ends_it(p
     wait_until(lambda: drafts.shows("start/greet/", "Saluer", 'class="language-switch" href="../../en/start/greet/"'))
     assert drafts.shows("en/start/greet/", "Greet", 'class="language-switch" href="../../../start/greet/"')
     assert drafts.get("bundles/greet.zip")[0] == 200
+    assert drafts.shows("en/start/greet/index.md", "# Greet")  # what the button "copy page" gives
     assert_each_language_has_its_own_page_for_what_is_not_there(drafts)
 
     edit(project, "recipes/greet/tasks.py", "Hello", "Good morning")

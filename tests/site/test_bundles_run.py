@@ -1,16 +1,12 @@
-import contextlib
-import os
 import subprocess
 import sys
 import zipfile
 
 import pytest
-from docker.errors import ImageNotFound
+from containers import brought_up
 
 from cookbook import compose, pages
 from cookbook.project import find_project
-from cookbook.reaper import remove_project
-from cookbook.stack import free_port
 
 # What each recipe's own tasks are asked, and what they answer; every bundle answers core's ping besides.
 QUESTIONS = {
@@ -50,23 +46,10 @@ def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
 def test_one_command_brings_a_bundle_up_and_it_runs_a_task(site, tmp_path, recipe):
     root = unpacked(site, recipe, tmp_path)
     command = next(line.strip() for line in (root / "README.md").read_text().splitlines() if line.startswith("    "))
-    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-bundle"
-    env = {**os.environ, "COMPOSE_PROJECT_NAME": name, "REDIS_PORT": str(free_port()), "APP_IMAGE": name}
-
-    def docker_compose(*args):
-        command = ["docker", "compose", *args]
-        return subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, text=True).stdout
-
-    try:
-        subprocess.run(command, cwd=root, env=env, check=True, capture_output=True, shell=True)
+    with brought_up(root, command) as docker_compose:
         source = "from core.tasks import ping; print(ping.delay().get(timeout=30))"
         said = docker_compose("exec", "--no-TTY", "worker", "python", "manage.py", "shell", "-v", "0", "-c", source)
-        assert said.strip() == "pong"
-    finally:
-        remove_project(name)
-        for image in (name, f"{name}-worker"):  # the stack names its own, and Compose that of a lone worker
-            with contextlib.suppress(ImageNotFound):
-                compose.engine().images.remove(image, force=True)
+    assert said.strip() == "pong"
 
 
 @pytest.mark.parametrize("recipe", ["install", "stamped_headers"])

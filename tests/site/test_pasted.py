@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from containers import brought_up
 from test_reader import RECIPES
 
 from cookbook import compose
@@ -15,17 +16,28 @@ SETTINGS = "core/settings/base.py"
 APP = re.compile(r'"(\w+)\.apps\.\w+"')
 # What startproject writes, and the pages leave to the reader.
 DATABASES = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
-NOTED = ("from testing.settings import", "from core.settings import")  # a line's note on the page says so
+# What the note of a line on its page tells the reader to change.
+NOTED = {
+    "from testing.settings import": "from core.settings import",
+    "COPY recipes/ .": "COPY . .",
+    "COPY recipes/": "COPY ",
+    "=compose.settings": "=core.settings",
+}
 # What a shell, Python or Celery says of something that the page did not give. The rest is for the recipes' own tests.
 LOST = re.compile(r"command not found|ModuleNotFoundError|ImportError|NameError|unregistered task|Unknown command")
-NOT_HERE = {"start/compose/": "it needs a database server and its driver: test_bundles_run has them, in containers"}
+COMPOSE = "start/compose/"  # its project needs a database server and its driver: it runs in containers
 
 
 def copied(page):
     """Title and copied text of each block of a page, in order: what its button gives, as test_reader sees by clicking.
 
-    A transcript has no title."""
-    for block in page.select(".highlight[data-source]"):
+    A transcript has no title. Where a page has a file both in parts and whole, it is the whole that is copied."""
+    blocks = page.select(".highlight[data-source]")
+    whole = {block["data-source"] for block in blocks if ":" not in block["data-source"]}
+    for block in blocks:
+        file, _, part = block["data-source"].partition(":")
+        if part and file in whole:
+            continue
         title = block.select_one(".filename")
         text = block.get("data-copy") or block.select_one("code").get_text()
         yield title and title.get_text(), text.rstrip("\n") + "\n"
@@ -53,7 +65,8 @@ class Pasted:
             file = self.folder / title
             file.parent.mkdir(parents=True, exist_ok=True)
             is_more = title in new or (title == SETTINGS and file.exists())
-            text = text.replace(*NOTED)  # noqa: PLW2901
+            for here, there in NOTED.items():
+                text = text.replace(here, there)  # noqa: PLW2901
             file.write_text(f"{file.read_text()}\n\n{text}" if is_more else text)
             new.add(title)
         for title in sorted(new):
@@ -94,7 +107,7 @@ def pasted(soup, tmp_path):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("path", [path for path in RECIPES if path not in NOT_HERE])
+@pytest.mark.parametrize("path", [path for path in RECIPES if path != COMPOSE])
 def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack, path):
     if path != INSTALL:
         pasted.paste(soup(path))
@@ -109,8 +122,7 @@ def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack
     assert django("from core.tasks import ping; ping.apply_async(ignore_result=False).get(timeout=30)") == "pong"
     for script in pasted.scripts:
         stack.start(["sh", script]).wait_for(" ready.", 60)
-    # Every transcript runs in the tests of its recipe; those that call the pasted code run here too.
-    for commands in [each for each in pasted.commands if "manage.py" in each] or pasted.commands[:1]:
+    for commands in pasted.commands:
         if "docker" in commands and not compose.answers():
             continue
         ran = subprocess.run(
@@ -131,5 +143,12 @@ def test_both_languages_of_a_page_give_the_same_to_copy(soup, path):
     assert list(copied(soup(path, "fr"))) == list(copied(soup(path, "en")))
 
 
-def test_the_pages_that_are_not_pasted_here_are_still_there():
-    assert NOT_HERE.keys() <= {*RECIPES}
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
+def test_what_the_page_of_the_stack_gives_to_copy_comes_up_and_runs_a_task(pasted, soup):
+    pasted.paste(soup(COMPOSE))
+    (pasted.folder / ".env.example").rename(pasted.folder / ".env")
+    with brought_up(pasted.folder, "docker compose up --build --wait") as docker_compose:
+        source = "from compose.tasks import count_users; print(count_users.delay().get(timeout=30))"
+        said = docker_compose("exec", "--no-TTY", "worker", "python", "manage.py", "shell", "-v", "0", "-c", source)
+    assert said.strip() == "0"

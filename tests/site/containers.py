@@ -1,0 +1,34 @@
+"""What a reader starts with Docker, under a name of this run's own, and removed whole."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from docker.errors import ImageNotFound
+
+from cookbook import compose
+from cookbook.reaper import remove_project
+from cookbook.stack import free_port
+
+
+@contextlib.contextmanager
+def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
+    """Run the reader's *command* in *folder*, then give `docker compose` there: arguments, and what it printed."""
+    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{folder.name}"
+    env = {**os.environ, "COMPOSE_PROJECT_NAME": name, "REDIS_PORT": str(free_port()), "APP_IMAGE": name}
+
+    def docker_compose(*args: str) -> str:
+        command = ["docker", "compose", *args]
+        return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout
+
+    try:
+        started = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, shell=True, check=False)
+        assert started.returncode == 0, started.stderr
+        yield docker_compose
+    finally:
+        remove_project(name)
+        for image in (name, f"{name}-worker"):  # the stack names its own, and Compose that of a lone worker
+            with contextlib.suppress(ImageNotFound):
+                compose.engine().images.remove(image, force=True)
