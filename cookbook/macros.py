@@ -97,7 +97,7 @@ class Context:
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
     context = _context(env)
-    evidenced = (compat, matrix, since, sequence, timeline, table, tally, account, survivors)
+    evidenced = (compat, matrix, since, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)
 
@@ -232,6 +232,11 @@ def tally(context: Context) -> str:
     """What the whole cookbook stands on: proofs, recipes, versions, date; from the evidence alone."""
     found = proofs.tally(context.project, context.language)
     return html_block(found) if found else context.missing("no evidence")
+
+
+def proven_lines(context: Context) -> str:
+    """How many lines that pages show were taken away, one at a time, with a proof that failed each time."""
+    return f'<strong class="count">{sum(each.proven for each in accounts.accounts(context.project))}</strong>'
 
 
 def account(context: Context) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,11 @@ def read(path: Path, name: str | None = None) -> Page:
 
     Raises CookbookError for front matter that is not YAML, broken calls, and arguments that are not constants.
     """
-    name = name or path.as_posix()
-    source = path.read_text(encoding="utf-8-sig")
+    return _page(path.read_text(encoding="utf-8-sig"), name or path.as_posix())
+
+
+@lru_cache(maxsize=512)  # a build asks for each page hundreds of times
+def _page(source: str, name: str) -> Page:
     front = YAML_RE.match(source)
     _, meta = get_data(source) if front else ("", {})
     if front and not meta:
