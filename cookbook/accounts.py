@@ -9,12 +9,12 @@ from html import escape
 from pathlib import Path
 
 from cookbook import claims, evidence, pages, proofs, shown, snippets, verdicts
-from cookbook.project import LANGUAGES, STACK_FILES, Project
+from cookbook.project import COMPOSE_FILE, LANGUAGES, Project
 from cookbook.verdicts import Verdict
 from cookbook.words import WORDS
 
 JSON = "how-we-know.json"
-STACK_LINES = "lines"  # the record of a run that took a file of the stack apart line by line, a row for each
+STACK_LINES = "lines"  # the record of a run that took the Compose file apart line by line, a row for each
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,10 @@ def _lines(
     proven = testable & verdicts.proven_lines(verdicts.fresh(project, recipe))
     rows = [] if evidence.problems(project, recipe) else proofs.record(project, recipe, STACK_LINES) or []
     told = tuple(str(row["line"]).rstrip("…") for row in rows)
-    for path in files.keys() & {*STACK_FILES}:
-        lines = (project.root / path).read_text(encoding="utf-8").split("\n")
-        seen = {(path, number) for number in files[path].lines if told and lines[number - 1].strip().startswith(told)}
+    if COMPOSE_FILE in files and told:
+        lines = (project.root / COMPOSE_FILE).read_text(encoding="utf-8").split("\n")
+        shown_lines = files[COMPOSE_FILE].lines
+        seen = {(COMPOSE_FILE, number) for number in shown_lines if lines[number - 1].strip().startswith(told)}
         testable |= seen
         proven |= seen
     return testable, proven

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,12 @@ def remove_container(name: str) -> None:
     except docker.errors.APIError as error:
         if "already in progress" not in str(error):
             raise
+
+
+def remove_image(name: str) -> None:
+    """Remove an image of ours; one that was never built is no error."""
+    with suppress(docker.errors.ImageNotFound):
+        engine().images.remove(name, force=True)
 
 
 def sweep() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 FLAG = re.compile(r" *(?<![\w-])--?[a-z][\w-]*(?:[ =][^\s\"'|\\-]\S*)?")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\d.])")
+SWITCHES_AND_VERSIONS = ("Dockerfile", ".env.example")  # of their numbers, the next one says nothing
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _NUMERIC = (ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Constant)
 
@@ -38,6 +39,8 @@ def mutants(name: str, source: str, shown: Container[int]) -> list[Mutant]:
     names: Counter[tuple[int, str]] = Counter()
     kept = []
     found = _of_python(source) if name.endswith(".py") else _of_lines(source)
+    if name in SWITCHES_AND_VERSIONS:
+        found = (mutant for mutant in found if mutant.removes)
     for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.removes)):
         if mutant.line in shown and mutant.text not in seen:
             seen.add(mutant.text)

@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 import cookbook
-from cookbook import evidence, verdicts
+from cookbook import compose, evidence, verdicts
 from cookbook.evidence import Proof
 from cookbook.mutants import Mutant
 from cookbook.processes import FOLDER, Run, noted
@@ -61,6 +61,9 @@ def mutate(project: Project, recipes: Sequence[str], *, jobs: int, stack: str) -
             _judge_recipe(bench, recipe, f"[{number}/{len(recipes)}] {recipe}")
         return _problems(bench, recipes)
     finally:
+        if stack == "compose":
+            for number in range(jobs):
+                compose.remove_image(_image(f"copy-{number}"))
         run.end()
 
 
@@ -191,6 +194,8 @@ def _pytest(bench: _Bench, copy: Project, *arguments: str, timeout: float | None
     """The exit code of pytest in *copy*, None when it took longer than *timeout* seconds; and what it printed."""
     # Its run is its own, not part of ours: were it, the reaper that ends ours would end the one that tidies up its.
     env = {name: value for name, value in os.environ.items() if name not in (VARIABLE, FOLDER)}
+    if bench.stack == "compose":
+        env["APP_IMAGE"] = _image(copy.root.name)
     process = subprocess.Popen(
         noted([sys.executable, "-m", "pytest", "-q", f"--stack={bench.stack}", *arguments]),
         cwd=copy.root,
@@ -210,6 +215,11 @@ def _pytest(bench: _Bench, copy: Project, *arguments: str, timeout: float | None
         process.communicate()  # until its reaper has tidied up
         return None, ""
     return process.returncode, output
+
+
+def _image(copy: str) -> str:
+    """The image that is built from a copy: each has another change in it."""
+    return f"celery-redis-cookbook-{copy}"
 
 
 def _summary(found: Collection[Verdict]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LANGUAGES = ("fr", "en")
-STACK_FILES = ("docker-compose.yml", "Dockerfile", ".env.example")  # at the root: shown as a recipe's files are
+COMPOSE_FILE = "docker-compose.yml"
+STACK_FILES = (COMPOSE_FILE, "Dockerfile", ".env.example")  # at the root: shown as a recipe's files are
 
 
 class CookbookError(Exception):

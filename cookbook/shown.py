@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cookbook import pages, snippets
 from cookbook.pages import Call
-from cookbook.project import LANGUAGES, STACK_FILES, Project
+from cookbook.project import COMPOSE_FILE, LANGUAGES, Project
 
 
 @dataclass
@@ -47,10 +47,8 @@ def shown(project: Project) -> dict[str, Shown]:
 
 
 def of_recipe(project: Project, recipe: str) -> dict[str, Shown]:
-    """What is counted for *recipe*, but for the files of the stack, which its own proofs take apart."""
-    return {
-        path: each for path, each in shown(project).items() if each.recipes[0] == recipe and path not in STACK_FILES
-    }
+    """What is counted for *recipe*, but for the Compose file, which a proof of its own takes apart line by line."""
+    return {path: each for path, each in shown(project).items() if each.recipes[0] == recipe and path != COMPOSE_FILE}
 
 
 def _code_calls(project: Project, file: Path) -> list[Call]:

@@ -67,6 +67,15 @@ def test_lines_flags_and_numbers_of_other_files_change():
     ]
 
 
+def test_from_an_image_and_its_variables_lines_and_flags_go_and_no_number_changes():
+    assert changes("Dockerfile", "RUN pip install --requirement a.txt\nENV UNBUFFERED=1\n") == [
+        (1, "without `RUN pip install --requirement a.txt`"),
+        (1, "without `--requirement a.txt`"),
+        (2, "without `ENV UNBUFFERED=1`"),
+    ]
+    assert changes(".env.example", "DEBUG=0\n") == [(1, "without `DEBUG=0`")]
+
+
 def test_a_key_of_yaml_goes_with_what_is_below_it():
     source = "services:\n  worker:\n    stop_signal: SIGQUIT\n  later:\n    image: redis:7\n"
     found = texts("docker-compose.yml", source)

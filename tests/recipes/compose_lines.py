@@ -10,12 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import docker
 import yaml
 from celery import Celery
 from situations import SLOW_MACHINE
@@ -257,8 +255,7 @@ class Bench:
         self("down", "--timeout", "0", "--volumes")  # all at once
         remove_project(self.name)
         for image in self.images:
-            with suppress(docker.errors.ImageNotFound):
-                compose.engine().images.remove(image)
+            compose.remove_image(image)
 
 
 def leaves(text):

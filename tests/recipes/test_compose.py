@@ -379,6 +379,31 @@ def test_only_this_machine_reaches_the_ports(up):
     assert bindings == {"redis": published, "db": {}, "worker": {}, "beat": {}}
 
 
+def test_what_a_container_imports_was_compiled_in_the_image(up):
+    """The standard library and the packages were compiled in the image: a container that starts compiles none of them.
+
+    La bibliothèque standard et les paquets ont été compilés dans l'image : un conteneur qui démarre n'en compile rien.
+    """
+    source = (
+        "import celery, django, psycopg, sys\n"
+        "from pathlib import Path\n"
+        "cached = {name: getattr(module, '__cached__', '') for name, module in sys.modules.items()}\n"
+        "print(len(cached), *(name for name, file in cached.items() if file and not Path(file).exists()))\n"
+    )
+    count, *compiled_now = up.shell("worker", f'python -c "{source}"')[1].split()
+    assert int(count) > 300
+    assert compiled_now == []
+
+
+def test_the_project_has_a_folder_of_its_own_in_the_image(up):
+    """The code of the project has a folder of its own in the image: the rest of the system is not in its way.
+
+    Le code du projet a son propre dossier dans l'image : le reste du système ne se mêle pas à lui.
+    """
+    assert up.shell("worker", "ls usr bin etc")[0] != 0
+    assert up.shell("worker", "ls manage.py core/celery.py")[0] == 0
+
+
 def test_redis_and_the_worker_have_a_memory_limit(up):
     """Redis and the worker have a memory limit: one that runs wild takes nothing from the others.
 

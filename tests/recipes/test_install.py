@@ -81,6 +81,15 @@ def test_the_secret_key_and_where_files_go_come_from_the_environment(stack):
     assert django("[settings.SECRET_KEY, public_storage.location]") == ["for-proofs-only", str(stack.folder / "public")]
 
 
+def test_the_address_of_a_public_file_begins_with_public(stack):
+    """The address of a public file is its name, after `/public/`.
+
+    L'adresse d'un fichier public est son nom, après `/public/`.
+    """
+    django = stack.django()
+    assert django("from core.storages import public_storage; public_storage.url('report.pdf')") == "/public/report.pdf"
+
+
 def test_a_worker_that_starts_before_redis_tries_again(worker):
     """A worker that starts before Redis tries again, whatever `CELERY_BROKER_CONNECTION_RETRY` says of later cuts.
 

@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docker.errors import ImageNotFound
-
 from cookbook import compose
 from cookbook.reaper import remove_project
 from cookbook.stack import free_port
@@ -30,5 +28,4 @@ def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
     finally:
         remove_project(name)
         for image in (name, f"{name}-worker"):  # the stack names its own, and Compose that of a lone worker
-            with contextlib.suppress(ImageNotFound):
-                compose.engine().images.remove(image, force=True)
+            compose.remove_image(image)
