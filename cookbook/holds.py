@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from importlib.metadata import version
 
@@ -125,6 +125,25 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
     return [words["recipe"], words["whole since"], words["later"]], rows
 
 
+def later_table(
+    project: Project, titles: Mapping[str, str], sentence: Callable[[str, str], str], language: str
+) -> tuple[list[str], list[list[str]]]:
+    """What older releases of Celery do otherwise, told by the proofs that fail there as stated: the release from
+    which each holds, its recipe, and what *sentence* makes of the recipe and the proof's name; oldest release first."""
+    words = WORDS[language]
+    older = [column for column in columns(project) if column.celery]
+    rows = []
+    for recipe, title in titles.items():
+        for name, release in _stated(cells.load(project, recipe, older).values()).items():
+            rows.append([release, title, sentence(recipe, name)])
+    return [words["since"], words["recipe"], words["what holds"]], sorted(rows, key=lambda row: row[0])
+
+
+def _stated(found: Iterable[Cell]) -> dict[str, str]:
+    """The proofs that fail as stated in the cells *found*, and the release from which each holds."""
+    return {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
+
+
 def _whole_since(older: list[Column], found: Mapping[Column, Cell], passed: set[str]) -> str:
     since = newest()
     for column in reversed(older):
@@ -137,9 +156,9 @@ def _whole_since(older: list[Column], found: Mapping[Column, Cell], passed: set[
 
 def _later(found: Iterable[Cell], passed: set[str]) -> tuple[Counter[str], int]:
     """How many proofs hold from which later release; how many that *passed* here an older one could not arrange."""
-    stated = {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
-    gaps = {name for cell in found for name, outcome in cell.outcomes.items() if outcome == "skipped"} & passed
-    return Counter(stated.values()), len(gaps)
+    cells_found = list(found)
+    gaps = {name for cell in cells_found for name, outcome in cell.outcomes.items() if outcome == "skipped"} & passed
+    return Counter(_stated(cells_found).values()), len(gaps)
 
 
 def _told(cell: Cell | None, words: Mapping[str, str]) -> str:

@@ -97,7 +97,7 @@ class Context:
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
     context = _context(env)
-    evidenced = (compat, matrix, since, sequence, timeline, table, tally, proven_lines, account, survivors)
+    evidenced = (compat, matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)
 
@@ -194,6 +194,17 @@ def since(context: Context, *, caption: str) -> str:
     return html_block(
         recorded_table(*holds.since_table(context.project, context.titles(), context.language), caption, named=True)
     )
+
+
+def later(context: Context, *, caption: str) -> str:
+    """What the matrix saw fail on older releases of Celery, as stated: from which release it holds, in whose words."""
+
+    def sentence(recipe: str, name: str) -> str:
+        told = proofs.find(context.project, recipe, name).sentence.get(context.language, name)
+        return proofs.inline(told) + proven(context, f"{recipe}::{name}")
+
+    rows = holds.later_table(context.project, context.titles(), sentence, context.language)
+    return html_block(recorded_table(*rows, caption))
 
 
 def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:

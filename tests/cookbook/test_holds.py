@@ -133,6 +133,17 @@ def test_from_which_release_a_recipe_holds(project):
     assert since() == ("5.4", "1 of its proofs from 5.4; 1 not proven")
 
 
+def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(project):
+    def later():
+        return holds.later_table(project, TITLES, lambda recipe, name: f"{recipe}: {name}", "en")[1]
+
+    cell(project, Column(celery="5.2"))
+    assert later() == []
+    cell(project, Column(celery="5.2"), "stated", "5.4")
+    cell(project, Column(celery="5.3"), "stated", "5.4")
+    assert later() == [["5.4", "Greet", f"greet: {PROOF}"]]
+
+
 def test_a_gap_that_the_newest_release_has_too_is_none_of_an_older_one(project):
     [proof] = write_evidence(project).tests
     write_evidence(project, tests=[type(proof)(**{**vars(proof), "outcome": "skipped", "reason": "no engine"})])
@@ -144,17 +155,20 @@ def test_a_gap_that_the_newest_release_has_too_is_none_of_an_older_one(project):
 def test_the_pages_show_the_tables(project):
     for language, page in (("en", "docs/en/index.md"), ("fr", "docs/fr/index.md")):
         file = project.root / page
-        captions = {"en": ("Everywhere", "Since"), "fr": ("Partout", "Depuis")}[language]
+        captions = {"en": ("Everywhere", "Since", "Later"), "fr": ("Partout", "Depuis", "Plus tard")}[language]
         calls = "\n\n".join(
-            f'{{@ {name}(caption="{text}") @}}' for name, text in zip(("matrix", "since"), captions, strict=True)
+            f'{{@ {name}(caption="{text}") @}}'
+            for name, text in zip(("matrix", "since", "later"), captions, strict=True)
         )
         file.write_text(f"{file.read_text(encoding='utf-8')}\n{calls}\n", encoding="utf-8")
     cell(project, Column(celery="5.6"))
+    cell(project, Column(celery="5.2"), "stated", "5.6")
     assert evidence.problems(project, "greet") == []
     assert cookbook(project, "parity", "--record").returncode == 0
     said = cookbook(project, "publish")
     assert said.returncode == 0, said.stderr
     home = (project.site / "en" / "index.html").read_text(encoding="utf-8")
     assert '<th scope="row"><a href="start/greet/">Greet</a></th>' in home
+    assert f'<a class="proof" href="start/greet/#proof-{PROOF}"' in home
     greet = (project.site / "en" / "start" / "greet" / "index.html").read_text(encoding="utf-8")
     assert "holds on Celery 5.6–5.7; Valkey 8" in greet
