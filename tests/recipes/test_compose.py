@@ -502,6 +502,22 @@ def test_the_schedule_survives_a_new_container(up):
     assert wait_until(last_run) == before
 
 
+def test_beat_sends_the_task_of_the_schedule_and_the_worker_runs_it(up):
+    """Beat sends the task that the schedule names each time that it is due, and the worker runs it.
+
+    Beat envoie la tâche que nomme l'agenda chaque fois qu'elle est due, et le worker l'exécute.
+    """
+    often = 'from proof_settings import *\n\nCELERY_BEAT_SCHEDULE["count users"]["schedule"] = 1\n'
+    (up.folder / "often.py").write_text(often)
+    hurried = "celery -A core beat --detach --schedule /tmp/often --logfile /tmp/often.log --pidfile /tmp/often.pid"
+    assert up.shell("worker", f"DJANGO_SETTINGS_MODULE=often {hurried}")[0] == 0
+    ran = re.compile(rb"Task compose\.tasks\.count_users\[.+\] succeeded in .+: 0")
+    try:
+        wait_until(lambda: len(ran.findall(up.container("worker").logs())) >= 2, SLOW_MACHINE)
+    finally:
+        up.shell("worker", "kill $(cat /tmp/often.pid)")
+
+
 def test_an_orphan_leaves_no_zombie(up):
     """A program that a task leaves behind goes away when it ends: docker's init takes care of it.
 
