@@ -53,9 +53,8 @@ def in_workers(queue: str) -> dict[str, int]:
 
 
 def unacked(channel: Channel, redis: Redis, queue: str) -> list[str]:
-    tags = redis.zrange(channel.unacked_index_key, 0, -1)
-    messages = [(tag, redis.hget(channel.unacked_key, tag)) for tag in tags]
-    return [tag for tag, message in messages if message and loads(message)[2] == queue]
+    messages = redis.hgetall(channel.unacked_key)
+    return [tag for tag, message in messages.items() if loads(message)[2] == queue]
 
 
 @contextmanager

@@ -242,6 +242,24 @@ def test_a_worker_that_does_not_answer_is_not_seen(worker, stack, django, redis)
     assert django("running.get(timeout=30)") == 2
 
 
+def test_a_worker_that_leaves_between_two_questions_is_no_error(worker, django):
+    """A worker that stops between the first question and the next ones is counted, with no task.
+
+    Un worker qui s'arrête entre la première question et les suivantes est compté, sans tâche.
+    """
+    worker()
+    django(
+        "ask = app.control.inspect\n"
+        "def ask_once_it_left(destination=None, timeout=0):\n"
+        "    if destination:\n"
+        "        app.control.shutdown(destination)\n"
+        "        while app.control.ping(destination, timeout=0.5): pass\n"
+        "    return ask(destination, timeout=1 if destination else timeout)\n"
+        "app.control.inspect = ask_once_it_left\n"
+    )
+    assert django("places('celery').workers") == {"worker1@cookbook": 0}
+
+
 def test_unlink_frees_the_memory_behind_the_scenes(django, redis):
     """`UNLINK` leaves the freeing of a long list to another thread; `DEL` does so only where
     `lazyfree-lazy-user-del` is `yes`.
