@@ -203,6 +203,8 @@ def test_everything_comes_up_and_a_task_reaches_the_database(up):
     source = "from compose.tasks import count_users; print(count_users.delay().get(timeout=30))"
     assert up.shell("worker", f"python manage.py shell --no-imports -c {shlex.quote(source)}") == (0, "0")
     assert up.container("beat").status == "running"
+    served = re.findall(rb"^  \. (\S+)", up.container("worker").logs(), re.MULTILINE)
+    assert {b"core.tasks.ping", b"compose.tasks.count_users"} <= {*served}
 
 
 def test_the_database_is_migrated_before_the_worker_starts(up):
