@@ -65,6 +65,7 @@ def test_how_long_a_result_is_kept(stack, django, results, record):
     assert [(row["success"], row["failure"]) for row in rows] == [tuple(kept) for _, *kept in LIFETIMES]
 
 
+@pytest.mark.since("5.7", fails="'FAILURE': 3600")
 def test_what_the_settings_of_the_recipe_keep(worker, django, results):
     """With the settings of the recipe, Redis keeps a success for an hour, a failure for a week, and what a chord has
     gathered for a day.
