@@ -88,7 +88,7 @@ WORDS = {
         "gap there": "sans preuve pour {versions} : {reason}",
         "holds": "vaut pour {versions}",
         "language": "En français",
-        "later count": "{count} à partir de {release}",
+        "later count": "{count} dès {release}",
         "later": "Ce qui vient plus tard, ou n’a pas été exécuté",
         "llms": "Chaque page ci-dessous est en Markdown, avec son code en place et, à la fin, ce qui en est prouvé.",
         "no": "non",
