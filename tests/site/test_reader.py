@@ -24,6 +24,7 @@ def test_a_page_opens_without_error_and_asks_nobody_else(tab, language, path):
 @pytest.mark.parametrize("path", RECIPES)
 def test_every_copy_button_gives_the_recipe_or_the_commands(tab, project, language, path):
     tab.goto(language + path)
+    tab.locator("article details").evaluate_all("folded => folded.forEach(each => { each.open = true; })")
     blocks = tab.locator(".highlight[data-source]").all()
     assert blocks
     for block in blocks:
