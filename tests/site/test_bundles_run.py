@@ -40,6 +40,7 @@ def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
         assert django(f"{imports}; {call}.get(timeout=30)") == answer
 
 
+@pytest.mark.docker
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
 @pytest.mark.parametrize("recipe", ["compose", "install"])  # with a stack of its own, and with a worker and its Redis

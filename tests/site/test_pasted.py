@@ -143,6 +143,7 @@ def test_both_languages_of_a_page_give_the_same_to_copy(soup, path):
     assert list(copied(soup(path, "fr"))) == list(copied(soup(path, "en")))
 
 
+@pytest.mark.docker
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
 def test_what_the_page_of_the_stack_gives_to_copy_comes_up_and_runs_a_task(pasted, soup):
