@@ -122,7 +122,7 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
-            f'<pre class="proof-source"><code>{escape(source)}</code></pre></details>'
+            f'<pre class="proof-source"><code>{escape(_without_docstring(source))}</code></pre></details>'
             f"{_link_to_source(repository, project.relative(module), text, source)}</li>"
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
@@ -231,6 +231,15 @@ def _sources(module: str) -> dict[str, str]:
             start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             found[node.name] = textwrap.dedent("\n".join(lines[start - 1 : node.end_lineno]))
     return found
+
+
+def _without_docstring(source: str) -> str:
+    """The source of a test without its docstring, whose sentence stands above it."""
+    lines, function = source.splitlines(), ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    if ast.get_docstring(function) is not None and len(function.body) > 1:
+        del lines[function.body[0].lineno - 1 : function.body[0].end_lineno]
+    return "\n".join(lines)
 
 
 def inline(sentence: str) -> str:

@@ -24,7 +24,7 @@ FONT = "DejaVu Sans"
 STYLE = f"""
 body {{ --md-text-font-family: "{FONT}"; --md-code-font-family: "{FONT} Mono"; }}
 * {{ caret-color: transparent !important; scrollbar-width: none !important; }}
-.hero .verified {{ display: none !important; }}
+.hero :is(.verified, .count) {{ display: none !important; }}
 """
 SEVERAL = 40  # pixels that may differ, for rounding
 NOTICED = 32  # of 255: the least difference of a colour that counts
