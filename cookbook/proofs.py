@@ -122,7 +122,7 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
-            f'<pre class="proof-source"><code>{escape(_without_docstring(source))}</code></pre></details>'
+            f'<pre class="proof-source" tabindex="0"><code>{escape(_without_docstring(source))}</code></pre></details>'
             f"{_link_to_source(repository, project.relative(module), text, source)}</li>"
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
