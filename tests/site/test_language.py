@@ -30,11 +30,17 @@ def reader(browser, address):
 
 
 def read_to(page, heading):
-    # What is above it may still take or lose its place: it is scrolled to until it is there.
+    # What comes into view takes its place only then: it is scrolled to until the page grows no more.
     page.wait_for_function(
-        "id => { const place = document.getElementById(id); place.scrollIntoView();"
-        " return place.getBoundingClientRect().top < 73; }",
+        """id => {
+            const before = document.documentElement.scrollHeight, place = document.getElementById(id);
+            place.scrollIntoView();
+            const isThere = window.tall === before && place.getBoundingClientRect().top < 73;
+            window.tall = before;
+            return isThere;
+        }""",
         arg=heading,
+        polling=200,
     )
 
 
