@@ -193,8 +193,11 @@ def _parser() -> ArgumentParser:
     )
     jobs = os.cpu_count() or 1
     mutating.add_argument("--jobs", type=int, default=jobs, help="how many mutants at a time (default: each processor)")
-    mutating.add_argument("--stack", choices=("local", "compose"), help="what proofs run on (default: local)")
-    mutating.set_defaults(stack="local")
+    mutating.add_argument(
+        "--stack",
+        choices=("auto", "local", "compose"),
+        help="what proofs run on (default: local, or Compose for a recipe that comes with it)",
+    )
 
     checking = add("check", check_project, "tell what shows without a build: parity, prose, unused regions, evidence")
     checking.add_argument("--no-evidence", dest="evidence", action="store_false", help="leave the evidence out")

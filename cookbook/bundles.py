@@ -123,7 +123,7 @@ def write_bundle(project: Project, recipe: str, target: Path) -> None:
     files["requirements.txt"] = _pinned(files["requirements.txt"].decode(), runs).encode()
     if f"{recipe}/settings.py" in files:
         files["core/settings/__init__.py"] = f"from {recipe}.settings import *\n".encode()
-    if f"{recipe}/requirements.txt" in files:  # it needs more than Redis: it comes with the stack, laid out as here
+    if project.comes_with_the_stack(recipe):  # laid out as here
         files = {f"recipes/{name}": data for name, data in files.items()}
         files |= {name: (project.root / name).read_bytes() for name in (*STACK_FILES, ".dockerignore")}
         readme = _readme(project, recipe, runs, f"cp .env.example .env && {ONE_COMMAND}", by_hand=False)

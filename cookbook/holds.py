@@ -132,11 +132,12 @@ def later_table(
     which each holds, its recipe, and what *sentence* makes of the recipe and the proof's name; oldest release first."""
     words = WORDS[language]
     older = [column for column in columns(project) if column.celery]
-    rows = []
+    told: dict[tuple[str, str], list[str]] = defaultdict(list)
     for recipe, title in titles.items():
         for name, release in _stated(cells.load(project, recipe, older).values()).items():
-            rows.append([release, title, sentence(recipe, name)])
-    return [words["since"], words["recipe"], words["what holds"]], sorted(rows, key=lambda row: row[0])
+            told[release, title].append(sentence(recipe, name))
+    rows = [[*key, "<br>".join(sentences)] for key, sentences in sorted(told.items(), key=lambda item: item[0][0])]
+    return [words["since"], words["recipe"], words["what holds"]], rows
 
 
 def _stated(found: Iterable[Cell]) -> dict[str, str]:

@@ -47,6 +47,7 @@ class _Bench(NamedTuple):
 def mutate(project: Project, recipes: Sequence[str], *, jobs: int, stack: str) -> list[str]:
     """Judge each mutant of *recipes* that no fresh verdict is about; return a line for each that no proof sees.
 
+    On *stack*, or for "auto" on Compose where a recipe comes with it, and else on this machine.
     Verdicts are kept as they come, so that what was interrupted goes on where it was. CookbookError when the proofs
     fail without any change.
     """
@@ -58,13 +59,21 @@ def mutate(project: Project, recipes: Sequence[str], *, jobs: int, stack: str) -
             copies.put(_copy(snapshot, run.folder / f"copy-{number}"))
         bench = _Bench(project, snapshot, copies, jobs, stack)
         for number, recipe in enumerate(recipes, 1):
-            _judge_recipe(bench, recipe, f"[{number}/{len(recipes)}] {recipe}")
+            own = bench._replace(stack=stack_of(project, recipe, stack))
+            _judge_recipe(own, recipe, f"[{number}/{len(recipes)}] {recipe}")
         return _problems(bench, recipes)
     finally:
-        if stack == "compose":
+        run.end()
+        if compose.answers():
             for number in range(jobs):
                 compose.remove_image(_image(f"copy-{number}"))
-        run.end()
+
+
+def stack_of(project: Project, recipe: str, asked: str) -> str:
+    """What the proofs of *recipe* run on, "local" or "compose", when *asked* is one of them or "auto"."""
+    if asked != "auto":
+        return asked
+    return "compose" if project.comes_with_the_stack(recipe) else "local"
 
 
 def _problems(bench: _Bench, recipes: Sequence[str]) -> list[str]:

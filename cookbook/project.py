@@ -49,6 +49,10 @@ class Project:
         """Every folder of ``recipes/`` that has a proof module; ``core`` is what they all share."""
         return sorted(path.stem.removeprefix("test_") for path in self.proofs.glob("test_*.py"))
 
+    def comes_with_the_stack(self, recipe: str) -> bool:
+        """Whether *recipe* has packages of its own: it needs more than Redis, and runs as docker-compose.yml says."""
+        return (self.recipes / recipe / "requirements.txt").exists()
+
     def pages(self, language: str) -> list[Path]:
         return sorted((self.docs / language).rglob("*.md"))
 

@@ -142,6 +142,10 @@ def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(
     cell(project, Column(celery="5.2"), "stated", "5.4")
     cell(project, Column(celery="5.3"), "stated", "5.4")
     assert later() == [["5.4", "Greet", f"greet: {PROOF}"]]
+    now = cells.load(project, "greet", [Column(celery="5.2")])[Column(celery="5.2")]
+    another = {"outcomes": {PROOF: "stated", "another": "stated"}, "reasons": {PROOF: "5.4", "another": "5.4"}}
+    cells.write(project, cells.Cell(**{**vars(now), **another}))
+    assert later() == [["5.4", "Greet", f"greet: another<br>greet: {PROOF}"]]  # a recipe is named once
 
 
 def test_a_gap_that_the_newest_release_has_too_is_none_of_an_older_one(project):

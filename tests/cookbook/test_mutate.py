@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from mini import HOUSE, cookbook, edit, make_project, write
 
-from cookbook import accounts, verdicts
+from cookbook import accounts, mutate, verdicts
 from cookbook.processes import wait_until
 
 PROOF = '''\
@@ -157,3 +157,10 @@ def test_statements_without_both_languages_are_an_error(project):
     said = cookbook(project, "mutate")
     assert said.returncode == 1
     assert "tests/recipes/untestable.toml: 'fr': each [[line]] has file, text, and the reason" in said.stderr
+
+
+def test_a_recipe_with_packages_of_its_own_is_judged_on_compose(project):
+    assert mutate.stack_of(project, "greet", "auto") == "local"
+    write(project, "recipes/greet/requirements.txt", "psycopg\n")
+    assert mutate.stack_of(project, "greet", "auto") == "compose"
+    assert mutate.stack_of(project, "greet", "local") == "local"

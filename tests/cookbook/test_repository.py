@@ -32,7 +32,9 @@ def test_a_page_links_to_its_own_source_and_each_proof_to_its_line(project):
     assert [link["href"] for link in page.select("a[rel=edit]")] == [f"{HOST}/edit/main/docs/en/start/greet.md"]
     [proof] = page.select("li[id^=proof-] a.source")
     assert proof["href"] == f"{HOST}/blob/main/tests/recipes/test_greet.py#L4"
-    assert page.select("li[id^=proof-] pre.proof-source")
+    [source] = page.select("li[id^=proof-] pre.proof-source")
+    assert source.get_text().startswith("def test_it_greets_by_name(")
+    assert '"""' not in source.get_text()  # its sentence stands above it
 
 
 def test_a_host_with_other_addresses_is_told_them(project):
