@@ -8,13 +8,14 @@ import threading
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from cookbook.serve import PublishedSite
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without these Chromium calls home at its start, and waits where nothing answers.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
+expect.set_options(timeout=30_000)  # milliseconds, as for everything else that Playwright waits for
 
 
 @pytest.fixture(scope="session")
