@@ -16,7 +16,7 @@ from typing import Any
 from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook import accounts, diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
-from cookbook.markdown import NOT_SEARCHED, attribute, fenced, html_block
+from cookbook.markdown import NOT_SEARCHED, attribute, fenced, html_block, typeset
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.proofs import recorded_table
 from cookbook.words import WORDS
@@ -286,12 +286,19 @@ def _guarded(function: Callable[..., str], context: Context) -> Callable[..., st
 
     def guarded(*args: Any, **kwargs: Any) -> str:
         try:
-            return function(context, *args, **kwargs)
+            return function(context, *args, **{name: _typeset(told) for name, told in kwargs.items()})
         except (CookbookError, TypeError) as error:  # TypeError: the page calls it with the wrong arguments
             log.warning("%s: %s", context.caller(), error)
             return f'<strong class="mark-stale">{escape(str(error))}</strong>'
 
     return guarded
+
+
+def _typeset(told: Any) -> Any:
+    """What a page says in a macro's call, a caption or a mapping to headings, as print has it."""
+    if isinstance(told, Mapping):
+        return {key: _typeset(value) for key, value in told.items()}
+    return typeset(told) if isinstance(told, str) else told
 
 
 def _cell(value: object, words: Mapping[str, str]) -> str:

@@ -55,6 +55,11 @@ def attribute(text: str) -> str:
     return re.sub(r"[^\w\s.,:;/+=%()-]|_", lambda sign: f"&#{ord(sign[0])};", text)
 
 
+def typeset(text: str) -> str:
+    """*text* with the apostrophe that print has, as the extension `smarty` gives it to prose; `code` stays as it is."""
+    return re.sub(r"`[^`]*`|(?<=\w)'", lambda found: "’" if found[0] == "'" else found[0], text)
+
+
 # Rendering blocks ----------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from babel.dates import format_date
 from cookbook import evidence, holds
 from cookbook.cells import Cell
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
-from cookbook.markdown import NOT_SEARCHED
+from cookbook.markdown import NOT_SEARCHED, typeset
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.words import WORDS
 
@@ -244,7 +244,7 @@ def _without_docstring(source: str) -> str:
 
 def inline(sentence: str) -> str:
     """A sentence as HTML, its `code` as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(typeset(sentence), quote=False))
 
 
 def _chip(run: Evidence, key: str) -> str:

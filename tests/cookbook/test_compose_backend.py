@@ -47,7 +47,7 @@ def test_a_run_sweeps_what_a_killed_run_left_and_nothing_else(somebody_elses):
         assert labelled(alive) == [alive]
         somebody_elses.reload()
     finally:
-        ours.remove()
+        ours.remove(v=True)
 
 
 def test_what_a_container_still_holds_is_removed_once_that_lets_go():
@@ -60,7 +60,7 @@ def test_what_a_container_still_holds_is_removed_once_that_lets_go():
         holder.reload()
         assert holder.status == "exited"
     finally:
-        holder.remove(force=True)
+        holder.remove(force=True, v=True)
 
 
 def test_an_image_that_cannot_be_had_is_named_with_the_variable_to_set(project, monkeypatch):

@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined, TemplateRuntimeError
 from markdown import Markdown
 from mkdocs.config import load_config
 
-from cookbook.markdown import attribute, fenced, html_block
+from cookbook.markdown import attribute, fenced, html_block, typeset
 
 ROOT = Path(__file__).parents[2]
 PLACES = {
@@ -161,3 +161,7 @@ def test_an_attribute_keeps_every_sign(render):
     soup = render("| x |\n|---|\n| {@ m() @} |", m=lambda: f'<b title="{attribute(text)}">✓</b>')
     assert soup.select_one("td > b")["title"] == text
     assert soup.select_one("td").get_text() == "✓"
+
+
+def test_an_apostrophe_is_that_of_print_outside_code():
+    assert typeset("l'option d'`f('x')` n'y est pas; workers' own") == "l’option d’`f('x')` n’y est pas; workers’ own"

@@ -1,6 +1,7 @@
 """The reader's language: kept in place when it changes, offered to who prefers it, forced on nobody."""
 
 import datetime
+import re
 
 import pytest
 from babel.dates import format_date
@@ -10,6 +11,7 @@ from cookbook import pages
 from cookbook.project import LANGUAGES, find_project
 
 PROJECT = find_project()
+AS_TYPED = re.compile(r".{0,20}\w'\w.{0,20}")
 ENGLISH = {file: pages.address(PROJECT, file) for file in PROJECT.pages("en")}
 
 
@@ -164,3 +166,12 @@ def test_what_the_theme_says_is_in_the_language_of_the_page(soup, language, expe
     day = page.select_one(".verified time")
     month = format_date(datetime.datetime.fromisoformat(day["datetime"]), "MMMM", locale=language)
     assert month in day.get_text()
+
+
+@pytest.mark.parametrize("file", ENGLISH, ids=lambda file: file.stem)
+def test_what_is_not_code_has_the_apostrophe_of_print(soup, file):
+    for language in LANGUAGES:
+        page = soup(ENGLISH[file].removeprefix("en/"), language)
+        for code in page(["code", "pre", "script", "style", "textarea"]):
+            code.replace_with(" ")
+        assert AS_TYPED.findall(page.get_text()) == []

@@ -61,6 +61,15 @@ def test_recipes_json_has_every_recipe_that_a_page_shows(site):
         assert (site / recipe["bundle"].removeprefix(found["site"])).is_file()
 
 
+def test_the_feeds_of_both_languages_tell_the_same_news(site):
+    french, english = (
+        [guid.text for guid in ElementTree.parse(site / name).getroot().iter("guid")]
+        for name in ("feed.xml", "en/feed.xml")
+    )
+    assert french
+    assert french == english
+
+
 @pytest.mark.parametrize("path", ["start/install/", "en/redis/keys/"])
 def test_copy_page_puts_its_markdown_on_the_clipboard(tab, site, path):
     tab.goto(path)
