@@ -8,9 +8,11 @@ import html
 import http.server
 import shutil
 import socket
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -51,13 +53,21 @@ def serve_while_writing(project: Project, port: int | None = None) -> None:
 
 def serve_site(site: Path, port: int | None = None) -> None:
     """Serve the published *site* until Ctrl-C."""
-    handler = partial(PublishedSite, directory=str(site))
-    with http.server.ThreadingHTTPServer((HOST, _free_port(port)), handler) as server:
-        print(f"Serving it on http://{HOST}:{server.server_port}/ until Ctrl-C", flush=True)
+    with SiteServer(site, _free_port(port)) as server:
+        print(f"Serving it on {server.url} until Ctrl-C", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print()
+
+
+@contextlib.contextmanager
+def served(site: Path) -> Iterator[str]:
+    """The address at which a thread serves the published *site*, meanwhile."""
+    with SiteServer(site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.url
+        server.shutdown()
 
 
 def not_found(site: Path, path: str) -> bytes:
@@ -108,6 +118,18 @@ class _TwoLanguages(LiveReloadServer):
             start_response("404 Not Found", [("Content-Type", "text/html; charset=utf-8")])
             answer = [not_found(self.site, environ["PATH_INFO"])]
         return answer
+
+
+class SiteServer(http.server.ThreadingHTTPServer):
+    """Serves the published *site* on a port of this machine, any free one if none is given."""
+
+    def __init__(self, site: Path, port: int = 0) -> None:
+        super().__init__((HOST, port), partial(PublishedSite, directory=str(site)))
+        self.url = f"http://{HOST}:{self.server_port}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # browsers drop the connections that they need no more
+            super().handle_error(request, client_address)
 
 
 class PublishedSite(http.server.SimpleHTTPRequestHandler):

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from unittest.mock import Mock
 
 import pytest
 from mini import QUICK_PROOF, cookbook, edit, make_project, write
 
 from cookbook import parity
 from cookbook.processes import wait_until
+from cookbook.serve import SiteServer
 
 
 class Serving:
@@ -126,3 +128,11 @@ def test_a_port_that_is_taken_is_told_in_one_line(project):
         said = cookbook(project, "serve", "--port", str(port))
     assert said.returncode == 1
     assert said.stderr == f"port {port} of 127.0.0.1: Address already in use: name another one, or none\n"
+
+
+def test_a_connection_that_a_browser_drops_is_no_error_and_everything_else_is(tmp_path, capfd, monkeypatch):
+    with SiteServer(tmp_path) as server:
+        for wrong in (ConnectionResetError, BrokenPipeError, ValueError):
+            monkeypatch.setattr(server, "finish_request", Mock(side_effect=wrong))
+            server.process_request_thread(socket.socket(), ("127.0.0.1", 1))
+    assert re.findall(r"^\w+Error$", capfd.readouterr().err, re.M) == ["ValueError"]

@@ -1,16 +1,13 @@
 """The built site, as a reader gets it: `python -m cookbook test` publishes before these tests run."""
 
-import functools
-import http.server
 import os
 import shutil
-import threading
 
 import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Error, expect, sync_playwright
 
-from cookbook.serve import PublishedSite
+from cookbook.serve import served
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without these Chromium calls home at its start, and waits where nothing answers.
@@ -28,10 +25,8 @@ def site(project):
 @pytest.fixture(scope="session")
 def address(site):
     """Where the site is served for these tests, with its headers: what its policy refuses shows as an error."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(PublishedSite, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(site) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ the median of several runs. Node and npm must be there; Lighthouse and Sphinx ar
 """
 
 import argparse
-import functools
-import http.server
 import json
 import os
 import re
@@ -14,9 +12,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +19,7 @@ from bs4 import BeautifulSoup
 
 from cookbook import pages
 from cookbook.project import CookbookError, find_project
-from cookbook.serve import PublishedSite
+from cookbook.serve import served
 
 LIGHTHOUSE = "lighthouse@12"
 SPHINX = ("sphinx", "sphinx_celery", "furo", "myst-parser", "markdownify")
@@ -101,16 +96,6 @@ def build(site: Path, path: str, folder: Path, theme: str, python: Path) -> Path
     (folder / "conf.py").write_text(CONF.format(theme=theme), encoding="utf-8")
     subprocess.run([python, "-m", "sphinx", "-q", "-Q", "-b", "html", folder, folder / "html"], check=True)
     return folder / "html"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of *folder* on a port of this machine, as a static host gives it."""
-    handler = functools.partial(PublishedSite, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def ask(lighthouse: Path, url: str, *options: str) -> Any:

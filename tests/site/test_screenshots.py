@@ -5,17 +5,14 @@ house's own home page. What differs from run to run is blank. Chromium itself co
 """
 
 import base64
-import functools
-import http.server
 import os
-import threading
 from pathlib import Path
 
 import pytest
 from mini import edit, make_project, write_evidence
 
 from cookbook import parity, publish
-from cookbook.serve import PublishedSite
+from cookbook.serve import served
 
 REFERENCES = Path(__file__).with_name("screenshots")
 UPDATE = "UPDATE_SCREENSHOTS"
@@ -92,12 +89,8 @@ def specimen(tmp_path_factory):
     write_evidence(project, records=RECORDS)
     parity.record(project)
     folder = publish.publish(project)
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(PublishedSite, directory=folder)
-    ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(folder) as address:
+        yield address
 
 
 def top(page):
