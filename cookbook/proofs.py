@@ -158,12 +158,15 @@ def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "",
 
 
 def tally(project: Project, language: str) -> str:
-    """One line over all recipes: how many proofs passed, in how many recipes, on what, when; empty without a run."""
+    """One line over all recipes: how many proofs passed, in how many recipes, on what, when; empty without a run.
+
+    A proof that passed on both stacks counts once.
+    """
     runs = [run for recipe in project.recipe_names() for run in evidence.load(project, recipe)]
     if not runs:
         return ""
-    passed = sum(proof.outcome == "passed" for run in runs for proof in run.tests)
-    text = WORDS[language]["tally"].format(proofs=passed, recipes=len({run.recipe for run in runs}))
+    passed = {(run.recipe, proof.name) for run in runs for proof in run.tests if proof.outcome == "passed"}
+    text = WORDS[language]["tally"].format(proofs=len(passed), recipes=len({run.recipe for run in runs}))
     shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
     return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{shown}</p>'
 

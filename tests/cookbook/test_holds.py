@@ -176,3 +176,9 @@ def test_the_pages_show_the_tables(project):
     assert f'<a class="proof" href="start/greet/#proof-{PROOF}"' in home
     greet = (project.site / "en" / "start" / "greet" / "index.html").read_text(encoding="utf-8")
     assert "holds on Celery 5.6–5.7; Valkey 8" in greet
+
+
+def test_a_proof_that_passed_on_both_stacks_counts_once(project):
+    for stack in ("local", "compose"):
+        write_evidence(project, backend=stack)
+    assert "<strong>1 proofs in 1 recipes</strong>" in proofs.tally(project, "en")
