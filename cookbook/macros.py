@@ -3,100 +3,27 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import sys
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from mkdocs_macros.plugin import MacrosPlugin
 
-from cookbook import accounts, diagrams, holds, pages, proofs, reference, snippets, timelines, transcripts
+from cookbook import accounts, diagrams, holds, proofs, reference, snippets, timelines, transcripts
+from cookbook.context import Context, context_of
 from cookbook.markdown import NOT_SEARCHED, attribute, fenced, html_block, typeset
-from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.project import CookbookError
 from cookbook.proofs import recorded_table
-from cookbook.words import WORDS
 
 log = logging.getLogger("mkdocs.cookbook")
 CONSOLE = ".console"
 
 
-@dataclass(frozen=True)
-class Context:
-    """The build that a macro is called in: the project, the language, and the page of the moment."""
-
-    env: MacrosPlugin
-    project: Project
-    language: str
-
-    @property
-    def words(self) -> Mapping[str, str]:
-        return WORDS[self.language]
-
-    @property
-    def page(self) -> Any:
-        return self.env.page
-
-    def missing(self, text: str, *, stated: bool = False) -> str:
-        """A gap in the evidence: a mark while writing, a refusal when publishing unless a run *stated* its reason."""
-        level = logging.WARNING if os.environ.get("COOKBOOK_PUBLISH") and not stated else logging.INFO
-        log.log(level, "%s: %s", self.caller(), text)
-        return f'<span class="gap" title="{attribute(text)}">{self.words["not proven"]}</span>'
-
-    def unrecorded(self, recipe: str, record: str) -> str:
-        """The gap where something recorded should stand; stated if the run skipped its proof, with a reason."""
-        stated = proofs.skipped(self.project, recipe, record)
-        return self.missing(f"{recipe}: no run recorded {record!r}", stated=stated)
-
-    def caller(self) -> str:
-        """`docs/fr/redis/keys.md:12`: where the page calls the macro that is running."""
-        file = Path(self.page.file.abs_src_path)
-        where = self.project.relative(file)
-        frame = sys._getframe(1)
-        while frame and "__jinja_template__" not in frame.f_globals:
-            frame = frame.f_back  # type: ignore[assignment]
-        if not frame:
-            return where
-        template = frame.f_globals["__jinja_template__"]
-        header = re.match(r"---\n.*?\n---\s*\n", file.read_text(encoding="utf-8-sig"), re.S)
-        above = header[0].count("\n") if header else 0  # mkdocs took the front matter away
-        return f"{where}:{template.get_corresponding_lineno(frame.f_lineno) + above}"
-
-    def to_root(self) -> str:
-        """From the page's address to the root that both languages share."""
-        depth = str(self.page.url).count("/") + (self.language != LANGUAGES[0])
-        return "../" * depth or "./"
-
-    def link_to(self, recipe: str) -> str:
-        """The address of the page of *recipe*, from this page; empty when it is this one."""
-        if self.page.meta.get("recipe") == recipe:
-            return ""
-        for file in self.project.pages(self.language):
-            if pages.front_matter(file).get("recipe") == recipe:
-                return self._address(file)
-        raise CookbookError(f"no page says `recipe: {recipe}` in its front matter")
-
-    def titles(self) -> dict[str, str]:
-        """The title of the page of each recipe, linked from this page, in the order of the titles."""
-        found = {}
-        for file in self.project.pages(self.language):
-            meta = pages.front_matter(file)
-            if recipe := meta.get("recipe"):
-                found[recipe] = f'<a href="{self._address(file)}">{escape(meta["title"])}</a>'
-        return dict(sorted(found.items(), key=lambda item: item[1].partition(">")[2].casefold()))
-
-    def _address(self, file: Path) -> str:
-        address = file.relative_to(self.project.docs / self.language).with_suffix("").as_posix()
-        return "../" * str(self.page.url).count("/") + address + "/"
-
-
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
-    context = _context(env)
+    context = context_of(env)
     evidenced = (compat, matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)
@@ -104,7 +31,7 @@ def define_env(env: MacrosPlugin) -> None:
 
 def on_post_page_macros(env: MacrosPlugin) -> None:
     """Put under the title what the page was verified on, at its end its proofs; and its keywords into the search."""
-    context = _context(env)
+    context = context_of(env)
     meta = env.page.meta
     # What the search index has of a page beside its text, by the one name that it knows for it.
     meta["tags"] = [*filter(None, [meta.get("description")]), *meta.get("keywords", [])]
@@ -114,7 +41,7 @@ def on_post_page_macros(env: MacrosPlugin) -> None:
     try:
         verified = proofs.verified(context.project, recipe, context.language, context.to_root())
         runs = proofs.compat_table(context.project, recipe, context.language)
-        listing = runs + proofs.section(context.project, recipe, context.language, _repository(env))
+        listing = runs + proofs.section(context.project, recipe, context.language, context.repository())
     except CookbookError as error:
         log.warning("%s: %s", context.caller(), error)
         return
@@ -260,16 +187,6 @@ def account(context: Context) -> str:
 def survivors(context: Context) -> str:
     """What no proof sees when it is taken away or altered."""
     return html_block(accounts.survivors(context.project, context.language))
-
-
-def _context(env: MacrosPlugin) -> Context:
-    return Context(env, Project(Path(str(env.project_dir))), str(env.conf["theme"]["language"]))
-
-
-def _repository(env: MacrosPlugin) -> str:
-    """The address of the project's files, ``https://host/owner/name/blob/main/``; empty when it has none."""
-    repository = env.conf["extra"]["repository"]
-    return f"{repository['url'].rstrip('/')}/{repository['view']}" if repository["url"] else ""
 
 
 def _figure(context: Context, svg: str, caption: str, text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markdown import Markdown
 
-from cookbook import claims, inline_code, inline_names, pages, reading
+from cookbook import claims, inline_code, inline_commands, inline_names, pages, reading
 from cookbook.inline_code import Faults
 from cookbook.pages import Page
 from cookbook.project import LANGUAGES, CookbookError, Project
@@ -26,6 +26,7 @@ def problems(project: Project) -> list[str]:
                     [
                         *_blocks(page),
                         *inline_code.faults(project, page),
+                        *inline_commands.faults(page),
                         *inline_names.faults(project, page),
                         *_typography(page, language),
                         *claims.faults(project, page, language),
@@ -97,8 +98,11 @@ RULES = {
 
 
 def _typography(page: Page, language: str) -> Faults:
-    prose = [(1, page.text), *page.texts]
-    prose += [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+    meta = [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+    for line, text in meta:
+        if re.search(r"\w'", text):
+            yield line, "a typed apostrophe: write ’ here, where no Markdown is read that would make it one"
+    prose = [(1, page.text), *page.texts, *meta]
     for first, text in prose:
         for line, words in enumerate(reading.words_only(text).splitlines(), first):
             for rule, fault in RULES[language]:

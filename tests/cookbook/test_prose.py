@@ -9,7 +9,7 @@ from cookbook import inline_code, prose
 from cookbook.project import Project
 
 ROOT = Path(__file__).parents[2]
-INLINE = {"attr_list", "pymdownx.highlight", "pymdownx.inlinehilite", "toc"}
+INLINE = {"attr_list", "pymdownx.highlight", "pymdownx.inlinehilite", "smarty", "toc"}
 
 
 def faults(tmp_path: Path, text: str, *, front: str = "title: T", language: str = "en") -> list[str]:
@@ -136,6 +136,12 @@ def test_blocks_are_read_with_the_extensions_of_the_site() -> None:
     with (ROOT / "mkdocs.base.yml").open(encoding="utf-8") as file:
         extensions = yaml_load(file)["markdown_extensions"]
     assert extensions.keys() - INLINE == prose.BLOCK_EXTENSIONS.keys() - INLINE
+
+
+def test_an_apostrophe_is_written_as_printed_where_no_markdown_is_read(tmp_path: Path) -> None:
+    assert faults(tmp_path, "l'option", front="title: L’option", language="fr") == []
+    (fault,) = faults(tmp_path, "T", front="title: L'option", language="fr")
+    assert fault.startswith("2: a typed apostrophe: write ’")
 
 
 # Settings
