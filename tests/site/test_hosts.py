@@ -68,15 +68,15 @@ def host(request, site, tmp_path):
     port = free_port()
     file = tmp_path / "server.conf"
     file.write_text(configuration.format(folder=tmp_path, port=port, site=site))
-    server = subprocess.Popen([program, *options, file], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen([program, *options, file])
     address = f"http://127.0.0.1:{port}/"
     try:
         wait_until(lambda: server.poll() is not None or status(address), timeout=30)
-        assert server.poll() is None, server.stderr.read()
+        assert server.poll() is None, "it ended: what it said is below"
         yield address
     finally:
         server.terminate()
-        server.communicate()
+        server.wait()
 
 
 def status(address):
