@@ -85,7 +85,7 @@ def proven(context: Context, test: str) -> str:
     claim = proofs.find(context.project, recipe, name)
     if claim.gap:
         return context.missing(f"{test}: {claim.gap[context.language]}", stated=claim.is_stated)
-    title = f"{claim.sentence[context.language]} — {claim.summary(context.language)}"
+    title = typeset(f"{claim.sentence[context.language]} — {claim.summary(context.language)}")
     target = f"{context.link_to(recipe)}#proof-{name}"
     label = escape(context.words["proof"])
     return f'<a class="proof" href="{target}" title="{attribute(title)}" aria-label="{label}">✓</a>'

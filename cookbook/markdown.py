@@ -26,6 +26,7 @@ from cookbook.transcripts import MORE, PROMPT, REMARK, STATUS, commands
 
 NOT_SEARCHED = 'data-search-exclude="true"'  # on an element: the search index leaves it out, and the page the attribute
 HTML = "html-block"  # the language of a fence whose content is HTML, which goes to the page as it is
+PRINTED = {"'": "’", " ": "\u00a0"}  # where `typeset` finds them
 MARKER = re.compile(r"[ \t]*(?:(?:#|//|--|;)[ \t]*)?\(\d+\)!$", re.MULTILINE)  # of a code annotation
 BLANK_LINE_AFTER = re.compile(r"[ \t]*(?:\n|\Z)")
 
@@ -56,8 +57,8 @@ def attribute(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """*text* with the apostrophe that print has, as the extension `smarty` gives it to prose; `code` stays as it is."""
-    return re.sub(r"`[^`]*`|(?<=\w)'", lambda found: "’" if found[0] == "'" else found[0], text)
+    """*text* as print has it: its apostrophes, and no line that begins with a French sign; `code` stays as it is."""
+    return re.sub(r"`[^`]*`|(?<=\w)'| (?=[:;?»%])|(?<=«) ", lambda typed: PRINTED.get(typed[0], typed[0]), text)
 
 
 # Rendering blocks ----------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Claim:
 
     def summary(self, language: str) -> str:
         """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run, and what the matrix says."""
-        runs = "; ".join(
+        runs = WORDS[language]["semicolon"].join(
             f"{_versions(run)}, {_date(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
         return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
@@ -120,7 +120,7 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
                 f'<span class="gap">{escape(gap)}</span>' for gap in holds.gaps_of_proof(project, cells, name, language)
             ]
         items.append(
-            f'<li id="proof-{name}"><p>{inline(sentence)} <small>{"; ".join(ended)}</small></p>'
+            f'<li id="proof-{name}"><p>{inline(sentence)} <small>{words["semicolon"].join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
             f'<pre class="proof-source" tabindex="0"><code>{escape(_without_docstring(source))}</code></pre></details>'
             f"{_link_to_source(repository, project.relative(module), text, source)}</li>"

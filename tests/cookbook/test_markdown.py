@@ -163,5 +163,8 @@ def test_an_attribute_keeps_every_sign(render):
     assert soup.select_one("td").get_text() == "✓"
 
 
-def test_an_apostrophe_is_that_of_print_outside_code():
-    assert typeset("l'option d'`f('x')` n'y est pas; workers' own") == "l’option d’`f('x')` n’y est pas; workers’ own"
+def test_apostrophes_and_french_spaces_are_those_of_print_outside_code():
+    assert typeset("l'option d'`f('x') : y` n'y est pas; workers' own") == (
+        "l’option d’`f('x') : y` n’y est pas; workers’ own"
+    )
+    assert typeset("« Oui » : `a ; b` ; 5 % ?") == ("«\u00a0Oui\u00a0»\u00a0: `a ; b`\u00a0; 5\u00a0%\u00a0?")
