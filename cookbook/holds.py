@@ -114,9 +114,12 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
     for recipe, title in titles.items():
         found = cells.load(project, recipe, older)
         passed = {proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in HELD}
+        passed -= _on_several(project, recipe)
+        here = len(passed - {name for each in found.values() for name in each.outcomes}) if found else 0
         stated, gaps = _later(found.values(), passed)
         told = [words["stated count"].format(count=number, release=each) for each, number in sorted(stated.items())]
         told += [words["gap count"].format(count=gaps)] if gaps else []
+        told += [words["here count"].format(count=here, release=newest())] if here else []
         missing = {column.celery for column in older if column not in found}
         told += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
         rows.append(
@@ -145,11 +148,17 @@ def _stated(found: Iterable[Cell]) -> dict[str, str]:
     return {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
 
 
+def _on_several(project: Project, recipe: str) -> set[str]:
+    """The proofs of *recipe* that run on several releases by themselves, and so stand in no cell."""
+    text = evidence.proof_module(project, recipe).read_text(encoding="utf-8")
+    return set(re.findall(r"^def (test_\w+)\([^)]*\bon_celery\b", text, re.M))
+
+
 def _whole_since(older: list[Column], found: Mapping[Column, Cell], passed: set[str]) -> str:
     since = newest()
     for column in reversed(older):
         cell = found.get(column)
-        if cell is None or any(cell.outcomes[name] not in HELD for name in cell.outcomes.keys() & passed):
+        if cell is None or any(cell.outcomes.get(name) not in HELD for name in passed):
             break
         since = column.celery
     return since

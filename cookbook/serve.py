@@ -66,8 +66,10 @@ def served(site: Path) -> Iterator[str]:
     """The address at which a thread serves the published *site*, meanwhile."""
     with SiteServer(site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.url
-        server.shutdown()
+        try:
+            yield server.url
+        finally:
+            server.shutdown()
 
 
 def not_found(site: Path, path: str) -> bytes:

@@ -1,5 +1,7 @@
 """What pages say of versions, drawn from cells and runs that are written by hand."""
 
+from dataclasses import replace
+
 import pytest
 from mini import HOUSE, cookbook, make_project, write, write_evidence
 
@@ -131,6 +133,19 @@ def test_from_which_release_a_recipe_holds(project):
     assert since() == ("5.4", "1 of its proofs from 5.4")
     cell(project, Column(celery="5.3"), "skipped", "it cannot be arranged")
     assert since() == ("5.4", "1 of its proofs from 5.4; 1 not proven")
+
+
+def test_a_proof_that_no_older_release_ran_is_told_unless_it_runs_on_several_by_itself(project):
+    module = project.proofs / "test_greet.py"
+    for signature, expected in (("", ["5.7", "1 ran on 5.7 only"]), ("stack, on_celery", ["5.2", "—"])):
+        write(
+            project, "tests/recipes/test_greet.py", f"{module.read_text()}\n\ndef test_alone({signature}):\n    pass\n"
+        )
+        proof = write_evidence(project).tests[0]
+        write_evidence(project, tests=[proof, replace(proof, name="test_alone")])
+        for release in ("5.2", "5.3", "5.4", "5.5", "5.6"):
+            cell(project, Column(celery=release))
+        assert holds.since_table(project, TITLES, "en")[1] == [["Greet", *expected]]
 
 
 def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(project):

@@ -54,7 +54,7 @@ def tab(browser, address):
     go = opened.goto
 
     def goto(path):
-        # Docker makes and removes networks beside these tests, and Chromium drops what it is loading each time.
+        # Chromium drops what it is loading whenever a network comes or goes, as those of your own Docker do.
         for _ in range(10):
             opened.wrong.clear()
             try:
