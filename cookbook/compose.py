@@ -100,6 +100,8 @@ class ComposeStack(Stack):
         argv: list[str],
         settings: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        *,
+        cold: bool = True,
     ) -> Process:
         project, name = self._project(), self._name()
         command = [*self._run(project, name, {**self._container_variables(settings), **(env or {})}), *argv]

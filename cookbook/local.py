@@ -15,8 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cookbook.processes import Process
+from cookbook import warm
+from cookbook.processes import TEMPORARY, Process, run_folder
 from cookbook.project import CookbookError, Project
+from cookbook.reaper import VARIABLE
 from cookbook.stack import Stack, free_port, write_jq, write_script
 
 PACKAGES = {"django": "django", "celery": "celery", "kombu": "kombu", "redis-py": "redis"}
@@ -90,10 +92,28 @@ class LocalStack(Stack):
         argv: list[str],
         settings: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        *,
+        cold: bool = False,
     ) -> Process:
-        process = Process(argv, env={**self.environment(settings), **(env or {})}, cwd=self.cwd)
+        variables = {**self.environment(settings), **(env or {})}
+        cold = cold or self._is_first_start(argv)
+        fork = None if cold else warm.start(self._programs, argv, env=variables, cwd=self.cwd)
+        name, *arguments = argv
+        program = self._programs / name  # not the script of that name in front on PATH, which starts it warm
+        argv = [str(program) if program.exists() else name, *arguments]
+        process = Process(argv, env=variables, cwd=self.cwd, started=fork)
         self.processes.append(process)
         return process
+
+    def _is_first_start(self, argv: list[str]) -> bool:
+        """Whether this is the first `celery` of the recipe in this run: that one starts as it does in production."""
+        if argv[0] != "celery" or not self.recipe:
+            return False
+        try:
+            (run_folder() / f"cold-{self.recipe}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
         if not self.port:
@@ -101,9 +121,13 @@ class LocalStack(Stack):
         # The `redis-cli` in front on PATH is the one that reaches this stack's server.
         write_script(self.folder / "bin", "redis-cli", f'exec "{find_cli()}" -p {self.port} "$@"')
         write_jq(self.folder / "bin")
+        for name in (*warm.SCRIPTS, "python"):
+            write_script(self.folder / "bin", name, warm.script(self._programs, name))
         return {
             "PATH": os.pathsep.join((str(self.folder / "bin"), str(self._programs), os.environ["PATH"])),
             "HOME": str(self.folder),
+            "TMPDIR": str(run_folder() / TEMPORARY),
+            VARIABLE: os.environ[VARIABLE],
             "PYTHONPATH": os.pathsep.join((str(self.folder), str(self.cwd))),
             **self.variables(f"redis://127.0.0.1:{self.port}", settings),
         }

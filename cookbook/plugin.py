@@ -106,6 +106,7 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
     try:
         prepare_once(kind, project)
         running = kind(project, folder, settings, **statements.programs(project, column))
+        running.recipe = recipe
     except CookbookError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     try:

@@ -13,11 +13,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Protocol, TypeVar
 
 from cookbook.reaper import NOTED, VARIABLE
 
 FOLDER = "COOKBOOK_RUN_FOLDER"
+TEMPORARY = "tmp"  # in the run's folder: what programs call TMPDIR, which those that are killed leave full
 T = TypeVar("T")
 
 
@@ -27,6 +28,7 @@ class Run:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self.folder = Path(tempfile.mkdtemp(prefix="cookbook-"))
+        (self.folder / TEMPORARY).mkdir()
         self.reaper = subprocess.Popen(
             [sys.executable, "-m", "cookbook.reaper", self.id, str(self.folder)],
             stdin=subprocess.PIPE,
@@ -52,11 +54,29 @@ def noted(argv: Sequence[str]) -> list[str]:
     return ["/bin/sh", "-c", 'echo "$$ $(date +%s)" >>"$0"; exec "$@"', str(run_folder() / NOTED), *argv]
 
 
-class Process:
-    """A running program: its log lines so far, and ways to await more of them, stop it or kill it."""
+class Program(Protocol):
+    """What `Process` uses of `subprocess.Popen`."""
 
-    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
-        self.popen = subprocess.Popen(
+    pid: int
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Process:
+    """A running program: its log lines so far, and ways to await more of them, stop it or kill it.
+
+    Started now with *argv*, unless it was *started* already.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, started: Program | None = None
+    ) -> None:
+        self.popen: Program = started or subprocess.Popen(
             noted(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

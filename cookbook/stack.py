@@ -16,6 +16,7 @@ import redis
 from cookbook import shell
 from cookbook.processes import Process
 from cookbook.project import Project
+from cookbook.warm import INTERPRETER
 
 ABSENT = object()  # as a value in ``settings=``: the recipe's line is taken away
 START = 90  # seconds for a program to be up, on a machine that has more to do
@@ -71,6 +72,7 @@ class Stack(ABC):
         self.folder = folder
         self.settings = settings
         self.cwd = project.recipes
+        self.recipe = ""  # the one under proof, if any
         self.processes: list[Process] = []
         self.port = 0
         self._overrides = 0
@@ -95,8 +97,14 @@ class Stack(ABC):
         argv: list[str],
         settings: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        *,
+        cold: bool = False,
     ) -> Process:
-        """Run *argv* in the project, with *settings* put over the recipe's and the variables of *env*."""
+        """Run *argv* in the project, with *settings* put over the recipe's and the variables of *env*.
+
+        A local Python program is forked from a parent that has imported its libraries. It starts *cold* where memory,
+        the time of the start or the tree of processes matter; in a container, always.
+        """
 
     @abstractmethod
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -133,6 +141,7 @@ class Stack(ABC):
         env: Mapping[str, str] | None = None,
         wait: bool = True,
         quiet: bool = True,
+        cold: bool = False,
     ) -> Process:
         """A worker with these command-line *flags*, *settings* put over the recipe's, and variables of its *env*.
 
@@ -145,7 +154,7 @@ class Stack(ABC):
             *(() if any(flag.startswith(("-c", "--conc", "--auto")) for flag in flags) else ("--concurrency", "1")),
             *flags,
         ]
-        worker = self.start(argv, settings, env)
+        worker = self.start(argv, settings, env, cold=cold)
         if wait:
             worker.wait_for(" ready.", START)
         return worker
@@ -169,9 +178,7 @@ class Stack(ABC):
     def variables(self, redis_url: str, settings: Mapping[str, Any] | None) -> dict[str, str]:
         """The environment of every program of the stack, whatever runs it."""
         return {
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
+            **INTERPRETER,
             "DJANGO_SETTINGS_MODULE": self._override(settings) if settings else self.settings,
             "DJANGO_SECRET_KEY": "for-proofs-only",
             "PUBLIC_ROOT": str(self.folder / "public"),
