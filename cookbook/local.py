@@ -126,8 +126,7 @@ class LocalStack(Stack):
         return {
             "PATH": os.pathsep.join((str(self.folder / "bin"), str(self._programs), os.environ["PATH"])),
             "HOME": str(self.folder),
-            "TMPDIR": str(run_folder() / TEMPORARY),
-            VARIABLE: os.environ[VARIABLE],
+            **{name: os.environ[name] for name in (TEMPORARY, VARIABLE)},
             "PYTHONPATH": os.pathsep.join((str(self.folder), str(self.cwd))),
             **self.variables(f"redis://127.0.0.1:{self.port}", settings),
         }

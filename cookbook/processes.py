@@ -18,7 +18,7 @@ from typing import IO, Protocol, TypeVar
 from cookbook.reaper import NOTED, VARIABLE
 
 FOLDER = "COOKBOOK_RUN_FOLDER"
-TEMPORARY = "tmp"  # in the run's folder: what programs call TMPDIR, which those that are killed leave full
+TEMPORARY = "TMPDIR"
 T = TypeVar("T")
 
 
@@ -28,7 +28,6 @@ class Run:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self.folder = Path(tempfile.mkdtemp(prefix="cookbook-"))
-        (self.folder / TEMPORARY).mkdir()
         self.reaper = subprocess.Popen(
             [sys.executable, "-m", "cookbook.reaper", self.id, str(self.folder)],
             stdin=subprocess.PIPE,
@@ -37,11 +36,21 @@ class Run:
         # Children find the run through the environment: test processes of xdist share the run of their parent.
         os.environ[VARIABLE] = self.id
         os.environ[FOLDER] = str(self.folder)
+        # What is killed leaves its temporary files: below the run's folder they go with it.
+        self._outer = os.environ.get(TEMPORARY)
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        os.environ[TEMPORARY] = str(temporary)
+        tempfile.tempdir = None  # as it was before anyone asked for it
 
     def end(self) -> None:
         assert self.reaper.stdin is not None
         self.reaper.stdin.close()
         self.reaper.wait(timeout=30)
+        os.environ.pop(TEMPORARY, None)
+        if self._outer is not None:
+            os.environ[TEMPORARY] = self._outer
+        tempfile.tempdir = None
 
 
 def run_folder() -> Path:

@@ -16,19 +16,34 @@ from collections.abc import Mapping, Sequence
 
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
+LONGEST = 104  # bytes of the path of a socket, on the system that takes fewest
+
 
 def ask(
     path: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, files: Sequence[int]
 ) -> tuple[int, socket.socket]:
     """Start *argv* as a fork of the parent at the socket *path*, on three standard *files*: its pid, and the connection
     that says how it ends. A pid of 0: only a cold start gives what is asked for."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
+    connection = _connected(path)
     body = json.dumps([list(argv), dict(env), cwd]).encode() + b"\n"
     sent = socket.send_fds(connection, [body], list(files))
     if sent < len(body):
         connection.sendall(body[sent:])
     return number(connection), connection
+
+
+def _connected(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    if len(os.fsencode(path)) < LONGEST:
+        connection.connect(path)
+        return connection
+    folder, name = os.path.split(path)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        connection.connect(f"/proc/self/fd/{opened}/{name}")  # Linux only
+    finally:
+        os.close(opened)
+    return connection
 
 
 def number(connection: socket.socket) -> int:

@@ -113,9 +113,11 @@ def serve(path: str) -> Request:
     """Fork a program for each request; return in each fork, with the request that it has to run."""
     imported = preload()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{path}.new")
+    folder, name = os.path.split(path)
+    os.chdir(folder)  # the path of a socket has to be short
+    listener.bind(f"{name}.new")
     listener.listen(128)
-    os.rename(f"{path}.new", path)  # noqa: PTH104  # whoever sees the socket can connect to it
+    os.rename(f"{name}.new", name)  # noqa: PTH104  # who sees the socket can connect to it
     print("ready", imported, flush=True)
     children: dict[int, socket.socket] = {}
     woken, wake = os.pipe()

@@ -47,13 +47,13 @@ def small(tmp_path):
     return tmp_path
 
 
-def start(root, *args):
+def start(root, *args, env=None):
     # A run of its own, not a part of the run that this test belongs to.
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("COOKBOOK_", "PYTEST_"))}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("COOKBOOK_", "PYTEST_"))}
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "--stack=local", *args],
         cwd=root,
-        env=env,
+        env=own | (env or {}),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -200,6 +200,42 @@ def test_a_run_killed_in_the_middle_leaves_nothing(small):
     run.send_signal(signal.SIGKILL)
     run.communicate()
     wait_until(lambda: not processes(run_id, folder) and not Path(folder).exists(), timeout=5)
+
+
+LITTER = """
+import multiprocessing.util, os, tempfile
+multiprocessing.util.get_temp_dir()
+open(os.path.join(tempfile.mkdtemp(), "file"), "w")
+print("littered", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("ending", ["passes", "fails", "is killed"])
+def test_a_run_that_passes_fails_or_is_killed_leaves_no_temporary_file_and_no_process(small, tmp_path, ending):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (small / "litter.py").write_text(LITTER)
+    last = {"passes": "assert True", "fails": "assert False", "is killed": "stack.redis().blpop('never')"}[ending]
+    body = f"""
+    import os, tempfile
+    tempfile.mkdtemp()
+    stack.redis().ping()
+    for cold in (True, False):
+        stack.start(["python", "{small / "litter.py"}"], cold=cold).wait_for("littered")
+        stack.start(["python", "-c", "input()"], cold=cold)
+    print("run", os.environ["COOKBOOK_RUN"], os.environ["COOKBOOK_RUN_FOLDER"], flush=True)
+    {last}
+"""
+    rewrite(small, PROOF.replace("redis, console", "stack").replace("    assert redis.ping()\n", body))
+    run = start(small, "-s", "-o", "timeout=0", env={"TMPDIR": str(temporary)})
+    _, run_id, folder = next(words for line in run.stdout if len(words := line.split()[-3:]) == 3 and words[0] == "run")
+    if ending == "is killed":
+        assert Path(folder).parent == temporary
+        run.kill()
+    run.communicate()
+    assert run.returncode == {"passes": 0, "fails": 1, "is killed": -9}[ending]
+    wait_until(lambda: not processes(run_id, folder) and list(temporary.iterdir()) == [])
 
 
 def processes(run_id, folder):
