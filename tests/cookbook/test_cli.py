@@ -31,7 +31,7 @@ def unknown_symbol(project):
 def renamed_file(project):
     (project.recipes / "greet/worker.conf").rename(project.recipes / "greet/redis.conf")
     write_evidence(project)
-    fault = "recipes/greet/worker.conf: no such file: the nearest is"
+    fault = "recipes/greet/worker.conf: no such file (did you mean greet/redis.conf?): correct the path in the call"
     return [
         f"{GREET.format('fr')}:19: {fault}",
         f"{GREET.format('en')}:19: {fault}",
