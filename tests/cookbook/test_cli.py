@@ -199,10 +199,12 @@ def test_a_run_without_a_single_proof_failed(project):
     assert cookbook(project, "run", "--stack", "local").returncode == 1
 
 
-def test_a_stack_that_does_not_exist_is_a_usage_error(project):
-    said = cookbook(project, "run", "--stack", "cloud")
-    assert said.returncode == 2
-    assert "invalid choice: 'cloud'" in said.stderr
+def test_a_stack_that_does_not_exist_is_a_usage_error(capsys):
+    for command in ("run", "record", "site", "mutate", "test"):
+        with pytest.raises(SystemExit) as end:
+            main([command, "--stack", "cloud"])
+        assert end.value.code == 2
+        assert "invalid choice: 'cloud'" in capsys.readouterr().err
 
 
 def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, capsys):
