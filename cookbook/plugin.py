@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -99,7 +100,7 @@ def recipe(request: pytest.FixtureRequest) -> str:
 def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iterator[Stack]:
     """A Redis of its own, and what talks to it; ended after the test with everything started on it."""
     own = (project.recipes / recipe / "settings.py").exists()
-    folder = run_folder() / re.sub(r"\W+", "-", f"{os.getpid()}-{request.node.name}")[:60]
+    folder = run_folder() / folder_name(request.node.nodeid)
     kind = STACKS[request.config.option.stack]
     settings = f"{recipe}.settings" if own else "core.settings"
     column = statements.column(request.config)
@@ -115,6 +116,14 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
             request.node.user_properties.append(("versions", {**running.versions(), **server}))
     finally:
         running.close()
+
+
+def folder_name(nodeid: str) -> str:
+    """The name of a test's folder in this process, one for each case: 60 characters at most, as the paths of the Unix
+    sockets below it have a limit."""
+    digest = hashlib.sha256(nodeid.encode()).hexdigest()[:8]
+    name = re.sub(r"\W+", "-", f"{os.getpid()}-{nodeid.rpartition('::')[2]}")
+    return f"{name[:51].rstrip('-')}-{digest}"
 
 
 @pytest.fixture
