@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cookbook import pages
-from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
 from cookbook.structure import NAMES, Book, differences
 
 LOCK = "docs/parity.lock"
@@ -156,4 +156,4 @@ def _write_lock(project: Project, sections: Mapping[str, dict[str, str]]) -> Non
     """One line for each section, so that two branches seldom meet in one."""
     lines = [f"  {json.dumps(key)}: {json.dumps(sections[key], sort_keys=True)}" for key in sorted(sections)]
     text = "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
-    (project.root / LOCK).write_text(text, encoding="utf-8")
+    write_whole(project.root / LOCK, text)

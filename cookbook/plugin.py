@@ -16,7 +16,7 @@ from cookbook import compose, environments, statements, transcripts
 from cookbook.compose import ComposeStack
 from cookbook.local import LocalStack
 from cookbook.processes import FOLDER, Process, Run, run_folder
-from cookbook.project import CookbookError, Project, find_project
+from cookbook.project import CookbookError, Project, find_project, write_whole
 from cookbook.recorder import Recorder
 from cookbook.stack import Django, Stack
 
@@ -218,7 +218,7 @@ def console(
         )
         if request.config.getoption("--record"):
             if transcripts.differences(recorded, actual, where):
-                file.write_text(transcripts.render(actual), encoding="utf-8")
+                write_whole(file, transcripts.render(actual))
         elif (drift := transcripts.differences(recorded, actual, where)) and not statements.differs_as_stated(
             request.node, drift
         ):
