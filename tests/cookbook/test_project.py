@@ -24,7 +24,8 @@ def parity_lock(project, text):
 
 @pytest.mark.parametrize("writer", [evidence_file, verdicts_file, parity_lock])
 def test_two_writers_of_one_file_at_once_both_end_well(tmp_path, monkeypatch, writer):
-    project, replace, nested = Project(tmp_path), Path.replace, []
+    project, replace = Project(tmp_path), Path.replace
+    nested: list[Path] = []
 
     def meanwhile(aside, target):
         if target.suffix != ".md" and not nested:
