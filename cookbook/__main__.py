@@ -219,7 +219,7 @@ def _parser() -> ArgumentParser:
         command.add_argument("--port", type=int, help="of 127.0.0.1 (default: 8000, or any free one when it is taken)")
     for command in (*running, making):
         command.add_argument(
-            "--stack", default="auto", help="auto, local or compose: what recipes run on (default: auto)"
+            "--stack", default="auto", choices=("auto", "local", "compose"), help="what recipes run on (default: auto)"
         )
 
     beginning = add("new-recipe", begin_recipe, "lay down the files of a recipe, its pages and its proof, to be filled")
@@ -228,7 +228,10 @@ def _parser() -> ArgumentParser:
 
     testing = add("test", test_everything, "run every check: style, the machinery, the proofs, publish, the built site")
     testing.add_argument(
-        "--stack", default="auto", help="local, compose or both (default: both where an engine answers)"
+        "--stack",
+        default="auto",
+        choices=("auto", "local", "compose", "both"),
+        help="what recipes run on (default: both where an engine answers)",
     )
     return parser
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cookbook.project import STACK_FILES, CookbookError, Project, digest
+from cookbook import terminal
+from cookbook.project import STACK_FILES, CookbookError, Project, digest, write_whole
 
 SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
 WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
@@ -73,11 +73,9 @@ def write(project: Project, evidence: Evidence) -> Path:
 
 
 def write_json(file: Path, data: object) -> Path:
-    """Put *data* into *file*, whole or not at all, with a line for each value."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(f".{os.getpid()}")
-    aside.write_text(json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    aside.replace(file)
+    """Put *data* into *file*, whole or not at all, with a line for each value and each text as a terminal shows it."""
+    text = json.dumps(terminal.shown_in(data), ensure_ascii=False, indent=1, sort_keys=True)
+    write_whole(file, f"{text}\n")
     return file
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import re
 import zoneinfo
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from celery.utils.dispatch import Signal
 from cookbook import pages
 from cookbook.pages import Page
 from cookbook.project import Project
+from cookbook.suggest import did_you_mean, did_you_mean_file
 
 Faults = Iterator[tuple[int, str]]
 """The line, and what is wrong there, why, and how to mend it."""
@@ -107,14 +107,8 @@ def _old_names() -> dict[str, str]:
 def _nearest_setting(name: str) -> str:
     if name in _old_names():
         return f" (its name is now {_old_names()[name]})"
-    close = nearest(name.removeprefix("CELERY_").lower(), SETTING_KEYS)
+    close = did_you_mean(name.removeprefix("CELERY_").lower(), SETTING_KEYS)
     return re.sub(r"\w+(?=\?)", lambda key: f"CELERY_{key[0]}".upper(), close) if name.isupper() else close
-
-
-def nearest(name: str, names: Collection[str]) -> str:
-    """`` (did you mean …?)`` for what is written most like *name* among *names*; empty when nothing is."""
-    close = difflib.get_close_matches(name, sorted(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def python_names(project: Project) -> set[str]:
@@ -164,7 +158,7 @@ def _files(project: Project, page: Page) -> Faults:
         if _NOT_A_FILE.fullmatch(path) or path in zoneinfo.available_timezones() or {text, path} & {*others}:
             continue
         if not (project.root / path).exists() and not _is_in_recipes(project, path):
-            close = nearest(path, _recipe_paths(project))
+            close = did_you_mean_file(path, _recipe_paths(project))
             yield (
                 line,
                 f"{path} is no file of the recipes{close}: correct it, or list it under other_files",

@@ -15,8 +15,9 @@ from celery import __version__
 from celery.bin.celery import celery
 from celery.worker.control import Panel
 
-from cookbook.inline_code import Faults, nearest
+from cookbook.inline_code import Faults
 from cookbook.pages import MARK, Page
+from cookbook.suggest import did_you_mean
 
 _FLAG = re.compile(r"(-[A-Za-z]|--[a-z][a-z0-9-]*)(?:[ =].*)?")
 _CELERY = re.compile(r"(?:python -m )?celery (?=\S)|(?=(?:beat|control|inspect|worker) \S)")
@@ -28,7 +29,7 @@ def faults(page: Page) -> Faults:
         flag = _FLAG.fullmatch(text)
         command = _CELERY.match(text)
         if flag and flag[1] not in _all_options():
-            close = nearest(flag[1], _all_options())
+            close = did_you_mean(flag[1], _all_options())
             yield (
                 line,
                 f"no command of Celery or redis-cli has {flag[1]}{close}: correct it, or write it after its command",
@@ -38,7 +39,7 @@ def faults(page: Page) -> Faults:
         elif text.startswith("redis-cli ") and _redis_cli_options():
             for word in _words(text):
                 if word.startswith("--") and word not in _redis_cli_options():
-                    yield line, f"{text}: redis-cli has no {word}{nearest(word, _redis_cli_options())}: correct it"
+                    yield line, f"{text}: redis-cli has no {word}{did_you_mean(word, _redis_cli_options())}: correct it"
 
 
 def _celery_fault(words: list[str]) -> str:
@@ -56,21 +57,21 @@ def _celery_fault(words: list[str]) -> str:
             options = _options(command)
             name = word.partition("=")[0] if word.startswith("--") else word[:2]
             if name not in options:
-                return f"{path} has no option {name}{nearest(name, options)}"
+                return f"{path} has no option {name}{did_you_mean(name, options)}"
             if options[name] and word == name:
                 next(rest, None)
         elif isinstance(command, click.Group):
             if _is_blank(word):
                 break
             if word not in command.commands:
-                return f"{path} has no subcommand {word}{nearest(word, command.commands)}"
+                return f"{path} has no subcommand {word}{did_you_mean(word, command.commands)}"
             command = command.commands[word]
             path += f" {word}"
         elif command.name in {"control", "inspect"} and not remote:
             remote = word
             known = [name for name, info in Panel.meta.items() if info.type == command.name]
             if word not in known and not _is_blank(word):
-                return f"{path} has no command {word}{nearest(word, known)}"
+                return f"{path} has no command {word}{did_you_mean(word, known)}"
     return ""
 
 

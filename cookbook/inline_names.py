@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 import importlib
 import inspect
 import keyword
 import pydoc
 import re
 import signal
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from redis.commands import core as redis_commands
 from cookbook.inline_code import Faults, python_names
 from cookbook.pages import Page
 from cookbook.project import Project
+from cookbook.suggest import did_you_mean
 
 PACKAGES = ("celery", "kombu", "redis", "django", "billiard", "unittest", "logging")  # where readers' names come from
 _SIGNAL = re.compile(r"(?<![A-Z])SIG[A-Z]{2,}\d*\b")
@@ -39,25 +38,20 @@ def faults(project: Project, page: Page) -> Faults:
     for line, text in page.code:
         for name in _SIGNAL.findall(text):
             if name not in signal.Signals.__members__:
-                yield line, f"{name} is no signal{_nearest(name, signal.Signals.__members__)}: correct it"
+                yield line, f"{name} is no signal{did_you_mean(name, signal.Signals.__members__)}: correct it"
         known = python_names(project)
         if words := _CAPITALS.fullmatch(text):
             if not words[1].startswith("SIG") and words[1] not in known | _capitals():
-                nearest = _nearest(words[1], _capitals())
+                nearest = did_you_mean(words[1], _capitals())
                 yield line, f"{words[1]} is no Redis command, state or setting{nearest}: correct it"
         elif _CLASS.fullmatch(text):
             if text not in known and not _is_defined(text):
-                yield line, f"no class is called {text}{_nearest(text, _defined())}: correct it"
+                yield line, f"no class is called {text}{did_you_mean(text, _defined())}: correct it"
         elif call := _CALL.fullmatch(text):
             if not (keyword.iskeyword(call[1]) or call[1] in known or _is_defined(call[1])):
-                yield line, f"nothing has {call[1]}(){_nearest(call[1], known)}: correct it"
+                yield line, f"nothing has {call[1]}(){did_you_mean(call[1], known)}: correct it"
         elif (dotted := _DOTTED.fullmatch(text)) and dotted[1] in ("app", *PACKAGES) and not _is_there(text):
             yield line, f"there is no {text}: correct it"
-
-
-def _nearest(name: str, names: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cookbook import pages
-from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
 from cookbook.structure import NAMES, Book, differences
 
 LOCK = "docs/parity.lock"
@@ -40,7 +40,9 @@ def problems(project: Project) -> list[str]:
     """One line for each difference between the languages, and for each section that is not in the lock as it stands."""
     try:
         book = _read(project)
-        return differences(book) + [_problem(section) for section in _sections(project, book) if section.changed]
+        return differences(project, book) + [
+            _problem(section) for section in _sections(project, book) if section.changed
+        ]
     except CookbookError as error:
         return [str(error)]
 
@@ -52,7 +54,7 @@ def record(project: Project) -> list[str]:
     """
     book = _read(project)
     sections = _sections(project, book)
-    refused = differences(book) + [_problem(section) for section in sections if len(section.changed) == 1]
+    refused = differences(project, book) + [_problem(section) for section in sections if len(section.changed) == 1]
     if refused:
         raise CookbookError(f"{refused[0]}{f' (and {len(refused) - 1} more)' if refused[1:] else ''}")
     _write_lock(project, {section.key: section.now for section in sections if section.now})
@@ -154,4 +156,4 @@ def _write_lock(project: Project, sections: Mapping[str, dict[str, str]]) -> Non
     """One line for each section, so that two branches seldom meet in one."""
     lines = [f"  {json.dumps(key)}: {json.dumps(sections[key], sort_keys=True)}" for key in sorted(sections)]
     text = "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
-    (project.root / LOCK).write_text(text, encoding="utf-8")
+    write_whole(project.root / LOCK, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from cookbook import compose, environments, statements, transcripts
 from cookbook.compose import ComposeStack
 from cookbook.local import LocalStack
 from cookbook.processes import FOLDER, Process, Run, run_folder
-from cookbook.project import CookbookError, Project, find_project
+from cookbook.project import CookbookError, Project, find_project, write_whole
 from cookbook.recorder import Recorder
 from cookbook.stack import Django, Stack
 
@@ -99,7 +100,7 @@ def recipe(request: pytest.FixtureRequest) -> str:
 def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iterator[Stack]:
     """A Redis of its own, and what talks to it; ended after the test with everything started on it."""
     own = (project.recipes / recipe / "settings.py").exists()
-    folder = run_folder() / re.sub(r"\W+", "-", f"{os.getpid()}-{request.node.name}")[:60]
+    folder = run_folder() / folder_name(request.node.nodeid)
     kind = STACKS[request.config.option.stack]
     settings = f"{recipe}.settings" if own else "core.settings"
     column = statements.column(request.config)
@@ -116,6 +117,14 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
             request.node.user_properties.append(("versions", {**running.versions(), **server}))
     finally:
         running.close()
+
+
+def folder_name(nodeid: str) -> str:
+    """The name of a test's folder in this process, one for each case: 60 characters at most, as the paths of the Unix
+    sockets below it have a limit."""
+    digest = hashlib.sha256(nodeid.encode()).hexdigest()[:8]
+    name = re.sub(r"\W+", "-", f"{os.getpid()}-{nodeid.rpartition('::')[2]}")
+    return f"{name[:51].rstrip('-')}-{digest}"
 
 
 @pytest.fixture
@@ -210,7 +219,7 @@ def console(
         )
         if request.config.getoption("--record"):
             if transcripts.differences(recorded, actual, where):
-                file.write_text(transcripts.render(actual), encoding="utf-8")
+                write_whole(file, transcripts.render(actual))
         elif (drift := transcripts.differences(recorded, actual, where)) and not statements.differs_as_stated(
             request.node, drift
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,3 +70,14 @@ def find_project(start: Path | None = None) -> Project:
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Put *text* into *file*, whole or not at all, whatever else writes it at the same time; the last one stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)

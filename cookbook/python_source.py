@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import symtable
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pyflakes.checker import Checker
 from pyflakes.messages import UndefinedExport, UndefinedName
 
 from cookbook.project import CookbookError
+from cookbook.suggest import most_similar_first
 
 LINE_LENGTH = 120  # that recipes are formatted to, as pyproject.toml tells ruff
 ALWAYS = "__future__"  # changes how the code around it is read, so it comes along unasked
@@ -70,9 +70,7 @@ def _refuse(faults: Iterable[str]) -> None:
 
 def unknown(where: str, what: str, name: str, names: Iterable[str]) -> CookbookError:
     """The error for a *name* that is none of *names*, which it lists, the most similar first."""
-    names = list(names)
-    nearest = difflib.get_close_matches(name, names, n=len(names) or 1, cutoff=0)
-    has = ", ".join(f'"{name}"' for name in nearest) or "none"
+    has = ", ".join(f'"{known}"' for known in most_similar_first(name, list(names))) or "none"
     return CookbookError(f'{where}: no {what} "{name}": the file has {has}')
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 from dataclasses import dataclass
 
 from celery.app.defaults import NAMESPACES, flatten
 from kombu.transport.redis import Channel
 
 from cookbook.project import CookbookError
+from cookbook.suggest import did_you_mean
 
 MANUAL = "https://docs.celeryq.dev/en/stable/userguide/configuration.html#std-setting-"
 TRANSPORT = "broker_transport_options."
@@ -31,11 +31,13 @@ def setting(name: str) -> Setting:
     if name.startswith(TRANSPORT):
         key = name.removeprefix(TRANSPORT)
         if not hasattr(Channel, key):
-            raise CookbookError(f"kombu's Redis transport has no option {key!r}{_closest(key, dir(Channel))}")
+            raise CookbookError(
+                f"kombu's Redis transport has no option {key!r}{did_you_mean(key, dir(Channel))}: correct it"
+            )
         default = getattr(Channel, key)
         return Setting(key, default, type(default).__name__, MANUAL + TRANSPORT.rstrip("."))
     if name not in OPTIONS:
-        raise CookbookError(f"Celery has no setting {name!r}{_closest(name, OPTIONS)}")
+        raise CookbookError(f"Celery has no setting {name!r}{did_you_mean(name, OPTIONS)}: correct it")
     option = OPTIONS[name]
     return Setting(f"CELERY_{name.upper()}", option.default, option.type, MANUAL + name)
 
@@ -45,8 +47,3 @@ def written(value: object) -> str:
     if isinstance(value, datetime.timedelta):
         return f"{value.total_seconds():g}"
     return repr(value)
-
-
-def _closest(name: str, names: object) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)  # type: ignore[call-overload]
-    return f": did you mean {close[0]!r}?" if close else ""

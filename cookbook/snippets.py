@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pygments.util import ClassNotFound
 
 from cookbook.project import STACK_FILES, CookbookError, Project
 from cookbook.python_source import bound_names, cut_python, symbol_lines, unknown
+from cookbook.suggest import did_you_mean_file
 
 MARK = re.compile(r"\s*(?:#|//|;|--|<!--)\s*(region|endregion):\s*(.*?)\s*(?:-->)?\s*")
 # What Pygments does not know by its name. Of its lexers, bash is the one that reads a comment behind a Redis directive.
@@ -50,12 +50,12 @@ def cut(project: Project, path: str, *symbols: str) -> Snippet:
     which readers add them to. CookbookError when the file, a symbol or a region is unknown, ambiguous or empty, when a
     symbol is named twice, when Python leaves a name undefined, and when settings are called for whole.
     """
-    file = _file(project, path)
+    file = _file(project, path, symbols)
     path = path if path in STACK_FILES else file.relative_to(project.recipes.resolve()).as_posix()
     where = project.relative(file)
     lines = _lines(file, where)
     if repeated := {symbol for symbol in symbols if symbols.count(symbol) > 1}:
-        raise CookbookError(f"{where}: {_quoted(sorted(repeated))} is named twice in the call: name it once")
+        raise CookbookError(f'{where}: "{min(repeated)}" is named twice in the call: name it once')
     marked = _regions(lines, where)
     if file.suffix != ".py":
         shown = _cut_regions(lines, marked, symbols, where)
@@ -84,7 +84,7 @@ def line_numbers(project: Project, path: str, *symbols: str) -> list[int]:
 
     CookbookError as from `cut`, for a file or a symbol that is not there.
     """
-    file = _file(project, path)
+    file = _file(project, path, symbols)
     where = project.relative(file)
     lines = _lines(file, where)
     marked = _regions(lines, where)
@@ -160,7 +160,8 @@ def regions(project: Project) -> dict[str, set[str]]:
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def _file(project: Project, path: str) -> Path:
+def _file(project: Project, path: str, symbols: Sequence[str]) -> Path:
+    """The file that a page calls *path*; CookbookError when it is none, with the one that has *symbols* as well."""
     if path in STACK_FILES and (project.root / path).is_file():
         return (project.root / path).resolve()
     recipes = project.recipes.resolve()
@@ -168,9 +169,16 @@ def _file(project: Project, path: str) -> Path:
     if not file.is_relative_to(recipes):
         raise CookbookError(f"{path}: outside recipes/: name a file by its path below recipes/")
     if not file.is_file():
-        nearest = difflib.get_close_matches(path, _paths(project), n=1, cutoff=0)
-        raise CookbookError(f"recipes/{path}: no such file: the nearest is {_quoted(nearest) or 'none'}")
+        known = _paths(project)
+        meant = did_you_mean_file(path, [each for each in known if _names_all(project, each, symbols)] or known)
+        raise CookbookError(f"recipes/{path}: no such file{meant}: correct the path in the call")
     return file
+
+
+def _names_all(project: Project, path: str, symbols: Sequence[str]) -> bool:
+    """Whether the file has each of *symbols* as a word."""
+    text = (project.recipes / path).read_text(encoding="utf-8", errors="replace") if symbols else ""
+    return all(re.search(rf"(?<!\w){re.escape(symbol.rpartition('.')[2])}(?!\w)", text) for symbol in symbols)
 
 
 def _paths(project: Project) -> list[str]:
@@ -196,10 +204,6 @@ def _language(name: str) -> str:
 def _title(path: str) -> str:
     recipe, _, rest = path.partition("/")
     return BASE if rest == "settings.py" and recipe != "core" else path
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 # Regions -------------------------------------------------------------------------------------------------------------

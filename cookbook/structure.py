@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from cookbook import pages
 from cookbook.pages import Call, Page
-from cookbook.project import LANGUAGES
+from cookbook.project import LANGUAGES, Project
+from cookbook.suggest import did_you_mean, did_you_mean_file
 
 NAMES = {"fr": "French", "en": "English"}
 
@@ -19,6 +20,7 @@ _TAB = re.compile(r"^[ \t>]*(?P<shown>===)[!+]*[ \t]*\"", re.MULTILINE)
 _TABLE = re.compile(
     r"^[ \t>]*(?=[^\n]*\|)(?P<shown>\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*)$", re.MULTILINE
 )
+_GIVEN_ID = re.compile(r"\{[^{}]*#([\w-]+)[^{}]*\}|\bid=\"([^\"]+)\"")
 
 Book = dict[str, dict[str, Page]]
 """The pages by their path below ``docs/<language>/``, then by language."""
@@ -32,7 +34,7 @@ class _Part(NamedTuple):
     line: int
 
 
-def differences(book: Book) -> list[str]:
+def differences(project: Project, book: Book) -> list[str]:
     """One line for each part that one language has and the other has not, or has elsewhere."""
     found: list[str] = []
     for path, versions in book.items():
@@ -45,8 +47,8 @@ def differences(book: Book) -> list[str]:
         french, english = (versions[language] for language in LANGUAGES)
         for ours, theirs in zip(_structure(french), _structure(english), strict=True):
             found += _first_difference(french, english, ours, theirs)
-        found += _missing_links(french, english)
-        found += _missing_links(english, french)
+        found += _missing_links(project, french, english)
+        found += _missing_links(project, english, french)
         found += _front_matter_differences(french, english)
     return found
 
@@ -116,14 +118,19 @@ def _first_difference(french: Page, english: Page, ours: list[_Part], theirs: li
             return
 
 
-def _missing_links(page: Page, other: Page) -> Iterator[str]:
-    """Links are compared without their order, which belongs to the language's sentences."""
+def _missing_links(project: Project, page: Page, other: Page) -> Iterator[str]:
+    """Links are compared without their order, which belongs to the language's sentences.
+
+    A dead link that both languages have is reported by the build, in each.
+    """
     ours, theirs = list(pages.links(page)), list(pages.links(other))
     own = pages.meta_list(page, "own_links")
     more = Counter(target for _, target in ours) - Counter(target for _, target in theirs)
     lines = {target: line for line, target in reversed(ours)}
     for target in more:
-        if target not in own:
+        if why := _dead(project, page, target):
+            yield f"{page.name}:{lines[target]}: the link to {target} is dead: {why}: correct it"
+        elif target not in own:
             yield (
                 f"{page.name}:{lines[target]}: the link to {target} has no match in {other.name}: add it there, "
                 "or list it under own_links in the front matter here"
@@ -132,6 +139,21 @@ def _missing_links(page: Page, other: Page) -> Iterator[str]:
         if target not in more:
             line = pages.meta_line(page, "own_links", target)
             yield f"{page.name}:{line}: own_links has {target}, which this page does not need it for: remove it"
+
+
+def _dead(project: Project, page: Page, target: str) -> str:
+    """Why nothing is where *target* leads from *page*; empty when something is, or when it leads out of the pages."""
+    path, _, anchor = target.partition("#")
+    if re.match(r"/|[a-z][a-z0-9+.-]*:", target) or pages.MARK in target:
+        return ""
+    here = project.root / page.name
+    file = (here.parent / path).resolve() if path else here
+    if not file.exists():
+        return f"there is no {path}{did_you_mean_file(file.name, (each.name for each in file.parent.glob('*')))}"
+    if not anchor or file.suffix != ".md" or anchor.startswith("proof-"):  # those of macros are checked once built
+        return ""
+    given = {one or other for one, other in _GIVEN_ID.findall(pages.read(file).text)}
+    return "" if anchor in given else f"nothing there has the id #{anchor}{did_you_mean(anchor, given)}"
 
 
 def _front_matter_differences(french: Page, english: Page) -> Iterator[str]:

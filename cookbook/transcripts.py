@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from select import select
 
+from cookbook import terminal
 from cookbook.project import CookbookError
 
 PROMPT, MORE, REMARK = "$ ", "> ", "# "
 TIMEOUT = 30.0  # seconds for one command
 STATUS = re.compile(r"\[exit status (\d+)\]")
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-B0-2]")
 
 # What differs at each run, and the word that stands for it when two outputs are compared. First match wins.
 VOLATILE = [
@@ -73,7 +73,7 @@ def parse(text: str, where: str) -> list[Step]:
             )
             remarks.clear()
 
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         if line.startswith(PROMPT):
             # Remarks stand above the command that they speak of: take them off the output before.
             following: list[str] = []
@@ -184,8 +184,8 @@ def _execute(script: str, env: Mapping[str, str], cwd: Path, timeout: float) -> 
         raise TimeoutError from None
     finally:
         os.close(master)
-    text = ESCAPE.sub("", b"".join(chunks).decode("utf-8", "replace").replace("\r\n", "\n"))
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n"), status
+    text = terminal.shown(b"".join(chunks).decode("utf-8", "replace"))
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n"), status
 
 
 def _read(master: int, deadline: float) -> bytes:

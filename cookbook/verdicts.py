@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cookbook import evidence, mutants, shown
 from cookbook.mutants import Mutant
-from cookbook.project import LANGUAGES, STACK_FILES, CookbookError, Project
+from cookbook.project import LANGUAGES, STACK_FILES, CookbookError, Project, write_whole
 
 STATED = "tests/recipes/untestable.toml"
 SURVIVED = "survived"  # the other outcomes are `killed` and `timeout`, which is a way of being killed
@@ -97,11 +97,7 @@ def save(project: Project, recipe: str, about: str, verdicts: Iterable[Verdict])
     """Put the verdicts in their place, whole or not at all, one on a line so that a change of one is one line."""
     ordered = sorted(verdicts, key=lambda verdict: (verdict.file, verdict.line, not verdict.removes, verdict.change))
     lines = ",\n".join(json.dumps(asdict(verdict), ensure_ascii=False) for verdict in ordered)
-    file = _file(project, recipe)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".new")
-    aside.write_text(f'{{"digest": "{about}", "mutants": [\n{lines}\n]}}\n', encoding="utf-8")
-    aside.replace(file)
+    write_whole(_file(project, recipe), f'{{"digest": "{about}", "mutants": [\n{lines}\n]}}\n')
 
 
 def statements(project: Project) -> list[Statement]:

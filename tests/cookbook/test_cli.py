@@ -31,7 +31,7 @@ def unknown_symbol(project):
 def renamed_file(project):
     (project.recipes / "greet/worker.conf").rename(project.recipes / "greet/redis.conf")
     write_evidence(project)
-    fault = "recipes/greet/worker.conf: no such file: the nearest is"
+    fault = "recipes/greet/worker.conf: no such file (did you mean greet/redis.conf?): correct the path in the call"
     return [
         f"{GREET.format('fr')}:19: {fault}",
         f"{GREET.format('en')}:19: {fault}",
@@ -199,10 +199,12 @@ def test_a_run_without_a_single_proof_failed(project):
     assert cookbook(project, "run", "--stack", "local").returncode == 1
 
 
-def test_a_stack_that_does_not_exist_is_a_usage_error(project):
-    said = cookbook(project, "run", "--stack", "cloud")
-    assert said.returncode == 2
-    assert "invalid choice: 'cloud'" in said.stderr
+def test_a_stack_that_does_not_exist_is_a_usage_error(capsys):
+    for command in ("run", "record", "site", "mutate", "test"):
+        with pytest.raises(SystemExit) as end:
+            main([command, "--stack", "cloud"])
+        assert end.value.code == 2
+        assert "invalid choice: 'cloud'" in capsys.readouterr().err
 
 
 def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, capsys):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from cookbook import evidence
@@ -34,6 +36,11 @@ def test_what_was_written_is_read_back(project):
     [run] = evidence.load(project, "one")
     assert [proof.seconds for proof in run.tests] == [0.5]
     assert evidence.problems(project, "one") == []
+
+
+def test_what_programs_printed_is_kept_as_a_terminal_shows_it(project):
+    text = json.loads(evidence.write_json(project.root / "kept.json", {"reason": "\x1b[31mred\x1b[0m"}).read_text())
+    assert text == {"reason": "red"}
 
 
 def test_a_recipe_that_never_ran_is_a_problem(project):

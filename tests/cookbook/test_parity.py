@@ -190,8 +190,9 @@ def test_links_are_compared_whatever_their_order(project: Project) -> None:
     assert parity.problems(project) == []
 
 
-@pytest.mark.parametrize("more", ["[x](https://x.org)", "[again](b.md)"])
+@pytest.mark.parametrize("more", ["[x](https://x.org)", "[again](b.md)", "[files](#files)", "[it](b.md#proof-it)"])
 def test_a_link_that_one_language_has_more_of_is_told(project: Project, more: str) -> None:
+    write(project, "en", "# B\n", "start/b.md")
     write(project, "en", f"{ENGLISH}\n{more}\n")
     target = more[more.index("(") + 1 : -1]
     line = 9 if target == "b.md" else 24
@@ -199,6 +200,22 @@ def test_a_link_that_one_language_has_more_of_is_told(project: Project, more: st
         f"docs/en/start/install.md:{line}: the link to {target} has no match in docs/fr/start/install.md: "
         "add it there, or list it under own_links in the front matter here"
     ) in parity.problems(project)
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("../run/gone.md", "there is no ../run/gone.md"),
+        ("instal.md#files", "there is no instal.md (did you mean install.md?)"),
+        ("picture.png", "there is no picture.png"),
+        ("#file", "nothing there has the id #file (did you mean files?)"),
+        ("install.md#nowhere", "nothing there has the id #nowhere"),
+    ],
+)
+def test_a_dead_link_in_one_language_is_reported_as_dead(project: Project, target: str, why: str) -> None:
+    write(project, "en", f"{ENGLISH}\n[x]({target})\n")
+    dead = f"docs/en/start/install.md:24: the link to {target} is dead: {why}: correct it"
+    assert [problem for problem in parity.problems(project) if "the link" in problem] == [dead]
 
 
 def test_a_link_can_be_one_languages_own_as_long_as_it_is(project: Project) -> None:

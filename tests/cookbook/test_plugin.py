@@ -163,6 +163,19 @@ def test_a_transcript_that_drifts_fails_in_one_line_and_record_rewrites_it(small
     assert file.read_text() == "$ redis-cli ping\nPONG\n"
 
 
+def test_each_case_of_a_proof_has_a_folder_of_its_own(small):
+    name = "test_that_has_a_long_name_as_tests_named_by_sentences_do"
+    case = PROOF.replace("test_it(redis, console)", f"{name}(stack, case)").replace(
+        "assert redis.ping()", "assert len(stack.folder.name) <= 60; print('folder', stack.folder.name, flush=True)"
+    )
+    rewrite(
+        small, f"import pytest\n\n@pytest.mark.parametrize('case', ['first case', 'first-case', 'second'])\n{case[1:]}"
+    )
+    code, output = pytest_run(small, "-s")
+    assert code == 0, output
+    assert len(set(re.findall(r"folder (\S+)", output))) == 3
+
+
 def test_what_ended_before_an_interruption_is_kept(small):
     stuck = PROOF.replace("assert redis.ping()", "print('stuck', flush=True); redis.blpop('never')")
     (small / "tests/recipes/test_two.py").write_text(stuck)

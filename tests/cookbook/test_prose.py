@@ -356,6 +356,7 @@ def test_a_file_that_exists_and_what_is_no_file_are_none(tmp_path: Path, name: s
     [
         ("core/task.py", " (did you mean core/tasks.py?)"),
         ("ettings/base.py", " (did you mean core/settings/base.py?)"),
+        ("bases.py", " (did you mean core/settings/base.py?)"),
         ("worker.conf", ""),
         ("nothing/", ""),
         ("core/nothing.console:3", ""),
@@ -364,10 +365,9 @@ def test_a_file_that_exists_and_what_is_no_file_are_none(tmp_path: Path, name: s
 )
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path, name: str, nearest: str) -> None:
     path = name.partition(":")[0].rstrip("/")
-    (problem,) = faults(tmp_path, f"`{name}`")
-    assert problem.startswith(f"5: {path} is no file of the recipes")
-    assert nearest in problem
-    assert problem.endswith(": correct it, or list it under other_files")
+    assert faults(tmp_path, f"`{name}`") == [
+        f"5: {path} is no file of the recipes{nearest}: correct it, or list it under other_files"
+    ]
 
 
 def test_a_page_can_name_files_of_others_as_long_as_it_does(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""The links to the sources, which have an address only where REPO_URL names one."""
+"""The repository stands alone, and its links to the sources have an address only where REPO_URL names one."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -8,6 +10,7 @@ from mini import edit, make_project, write_evidence
 
 from cookbook import build
 
+OUTSIDE = re.compile(r"\.\./shared/|\$\{?PWD\}?/\.\.|(?<![\w.~-])/(?:home|mnt|root|Users|work|workspace)/\w")
 HOST = "https://git.example.org/owner/name"
 PAGE = "en/start/greet/index.html"
 
@@ -53,3 +56,14 @@ def test_without_an_address_nothing_links_to_one_and_the_source_is_on_the_page(p
 def test_no_component_of_the_theme_asks_the_host_about_the_repository(project):
     _, pages = built(project, REPO_URL="https://github.com/owner/name")
     assert not any('data-md-component="source"' in text for text in pages.values())
+
+
+def test_no_file_reaches_outside_the_repository(pytestconfig):
+    root = pytestconfig.rootpath
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    files = [root / name for name in listed.split("\0") if name]
+    found = [f"{file.relative_to(root)}: a link" for file in files if not file.resolve().is_relative_to(root.resolve())]
+    for file in filter(Path.is_file, files):
+        for number, line in enumerate(file.read_bytes().decode("utf-8", "replace").split("\n"), 1):
+            found += [f"{file.relative_to(root)}:{number}: {match}" for match in OUTSIDE.findall(line)]
+    assert found == []

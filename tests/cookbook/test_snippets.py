@@ -748,12 +748,27 @@ def test_a_path_outside_of_recipes_is_refused(project: Project, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["first/task.py", "second/tasks.py", "recipes/first/tasks.py"])
-def test_a_missing_file_names_the_nearest(project: Project, path: str) -> None:
-    assert refused(cut, project, path) == f'recipes/{path}: no such file: the nearest is "first/tasks.py"'
+def test_a_missing_file_names_the_one_that_was_meant(project: Project, path: str) -> None:
+    meant = "(did you mean first/tasks.py?): correct the path in the call"
+    assert refused(cut, project, path) == f"recipes/{path}: no such file {meant}"
 
 
-def test_a_folder_is_no_file(project: Project) -> None:
-    assert refused(cut, project, "first").startswith("recipes/first: no such file")
+@pytest.mark.parametrize("path", ["first", "first/nothing.conf", "alone.toml"])
+def test_a_missing_file_that_resembles_none_names_none(project: Project, path: str) -> None:
+    assert refused(cut, project, path) == f"recipes/{path}: no such file: correct the path in the call"
+
+
+def test_a_renamed_file_is_known_by_its_symbols(tmp_path: Path, project: Project) -> None:
+    for path, text in {
+        "first/jobs.py": "def send():\n    pass\n\n\nclass Sender:\n    def send_all(self):\n        pass\n",
+        "first/tasks_of_old.py": "def resend():\n    pass\n",
+        "second/task.py": "def send():\n    pass\n",
+    }.items():
+        write(tmp_path, path, text)
+    (tmp_path / "recipes" / "first" / "tasks.py").unlink()
+    for symbol in ("send", "Sender.send_all"):
+        assert "(did you mean first/jobs.py?)" in refused(cut, project, "first/tasks.py", symbol)
+    assert "(did you mean first/tasks_of_old.py?)" in refused(cut, project, "first/tasks.py")
 
 
 @pytest.mark.parametrize("path", ["first/__init__.py", "first/.env"])

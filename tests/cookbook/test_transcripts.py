@@ -57,9 +57,15 @@ def test_commands_print_to_a_terminal_and_pipes_are_pipes(tmp_path):
     assert (shown.output, piped.output) == ("terminal", "pipe")
 
 
-def test_colours_are_taken_out(tmp_path):
-    [shown] = execute("$ printf '\\033[1;31mred\\033[0m\\n'\n", tmp_path)
-    assert shown.output == "red"
+def test_a_transcript_has_what_the_terminal_shows(tmp_path):
+    link = r"\033]8;;https://example.org\033\\link\033]8;;\033\\"
+    [shown] = execute(f"$ printf '\\033[1;31mred\\033[0m {link}\\n10 %%\\r100 %%\\n'\n", tmp_path)
+    assert shown.output == "red link\n100 %"
+
+
+def test_a_separator_that_is_no_line_end_stays_in_its_line(tmp_path):
+    text = "$ echo 'a\u2028b'\na\u2028b\n"
+    assert render(execute(text, tmp_path)) == text
 
 
 def test_a_command_that_does_not_end_is_killed_and_named(tmp_path):
