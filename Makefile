@@ -13,13 +13,17 @@ READY := $(VENV)/ready
 help:
 	@sed -n 's/^#: //p' Makefile
 
-#: make site [SERVE=1]        run every recipe, build both languages, swap them in; SERVE=1 serves them too
+#: make site [SERVE=1]        run the recipes that changed, build both languages, swap them in; SERVE=1 serves them too
 site: $(READY)
-	@$(COOKBOOK) site $(if $(STACK),--stack $(STACK)) $(if $(SERVE),--serve)
+	@$(COOKBOOK) site $(if $(STACK),--stack $(STACK)) $(if $(ALL),--all) $(if $(SERVE),--serve)
 
-#: make test                  style, the machinery's tests, every recipe's proofs, the site and its checks
+#:                            ALL=1 runs every recipe, also what has fresh evidence on this machine
+
+#: make test [CHANGED=1]      style, the machinery's tests, every recipe's proofs, the site and its checks
 test: $(READY)
-	@$(COOKBOOK) test $(if $(STACK),--stack $(STACK))
+	@$(COOKBOOK) test $(if $(STACK),--stack $(STACK)) $(if $(CHANGED),--changed)
+
+#:                            CHANGED=1 runs the proofs of the recipes that changed, and everything else
 
 #:                            STACK=local or compose runs the proofs there; else on Compose where an engine answers
 

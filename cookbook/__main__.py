@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -12,10 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, publish, serve
+from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, proving, publish, serve
 from cookbook.project import CookbookError, Project, find_project
 
-PYTEST_USAGE_ERROR = 4
 STYLE = (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy", "--no-error-summary"))
 
 
@@ -44,11 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_recipes(project: Project, args: Namespace) -> int:
-    recipes = args.recipes or project.recipe_names()
-    if not recipes:
-        raise CookbookError("tests/recipes: there are no proofs: write tests/recipes/test_<recipe>.py")
-    modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
-    return _pytest(project, modules, f"--stack={args.stack}", *(["--record"] if args.record else []))
+    return proving.prove(project, args.recipes or project.recipe_names(), args.stack, record=args.record)
 
 
 def run_matrix(project: Project, args: Namespace) -> int:
@@ -68,8 +62,7 @@ def run_matrix(project: Project, args: Namespace) -> int:
             continue
         start = time.monotonic()
         release = [f"--celery={column.celery}"] if column.celery else []
-        modules = [f"tests/recipes/test_{recipe}.py" for recipe in due]
-        _pytest(project, modules, "--stack=local", f"--server={column.server}", *release)
+        proving.run_proofs(project, due, "--stack=local", f"--server={column.server}", *release)
         print(f"== {column.name or column.server}: ran in {_since(start)}", flush=True)
         left = [recipe for recipe in due if not cells.load(project, recipe, [column])]
         failures += [
@@ -101,16 +94,7 @@ def publish_site(project: Project, args: Namespace) -> int:
 
 
 def make_site(project: Project, args: Namespace) -> int:
-    backends = [compose.chosen(project, args.stack)]
-    status = run_recipes(project, args)
-    local_only = [
-        name for name in project.recipe_names() if not evidence.proves_something(evidence.load(project, name))
-    ]
-    if status == 0 and local_only and args.stack == "auto" and backends != ["local"]:
-        print(f"{', '.join(local_only)}: nothing to prove on {backends[0]}: run on this machine", flush=True)
-        backends.append("local")
-        status = run_recipes(project, Namespace(recipes=local_only, record=False, stack="local"))
-    status = status or _publish_run(project, args, backends)
+    status = proving.prove_for_site(project, args.stack, everything=args.all) or _publish_run(project, args)
     if status == 0 and args.serve:
         serve.serve_site(args.site_dir or project.site, args.port)
     return status
@@ -136,13 +120,16 @@ def test_everything(project: Project, args: Namespace) -> int:
     both = args.stack == "both" or (args.stack == "auto" and compose.usable(project))
     backends = ["local", "compose"] if both else ["local" if args.stack == "auto" else args.stack]
     stages: dict[str, Callable[[], int]] = {
-        "style": lambda: max(_call(project, [sys.executable, "-m", *words]) for words in STYLE),
-        "machinery": lambda: _pytest(project, ["tests/cookbook"], "--stack=local"),
-        **{f"proofs on {backend}": partial(_prove, project, backend) for backend in backends},
-        "publish": lambda: _publish_run(project, args, backends),
-        "built site": lambda: _pytest(project, ["tests/site"], "--stack=local", "-m", "not docker"),
+        "style": lambda: max(proving.call(project, [sys.executable, "-m", *words]) for words in STYLE),
+        "machinery": lambda: proving.run_tests(project, "tests/cookbook"),
+        **{
+            f"proofs on {backend}": partial(proving.prove_what_changed, project, backend, everything=not args.changed)
+            for backend in backends
+        },
+        "publish": lambda: _publish_run(project, args),
+        "built site": lambda: proving.run_tests(project, "tests/site", "-m", "not docker"),
         # By themselves: when Docker makes a network, Chromium drops what it is loading.
-        "built site in containers": lambda: _pytest(project, ["tests/site"], "--stack=local", "-m", "docker"),
+        "built site in containers": lambda: proving.run_tests(project, "tests/site", "-m", "docker"),
     }
     for number, (name, stage) in enumerate(stages.items(), start=1):
         title = f"== {number}/{len(stages)} {name}"
@@ -155,14 +142,10 @@ def test_everything(project: Project, args: Namespace) -> int:
     return 0
 
 
-def _prove(project: Project, backend: str) -> int:
-    return _pytest(project, ["tests/recipes"], f"--stack={backend}")
-
-
-def _publish_run(project: Project, args: Namespace, backends: Sequence[str]) -> int:
-    """Publish after the recipes ran on *backends*: what others once said of older files is no longer evidence."""
-    for file in evidence.discard_stale(project, keep=backends):
-        print(f"{file}: removed, for it was about older files")
+def _publish_run(project: Project, args: Namespace) -> int:
+    """Publish after the recipes ran: what another backend once said of older files is no longer evidence."""
+    for file in evidence.discard_stale(project):
+        print(f"{file}: removed: it is about older files, or in an older form", flush=True)
     return publish_site(project, args)
 
 
@@ -210,9 +193,10 @@ def _parser() -> ArgumentParser:
     )
 
     publishing = add("publish", publish_site, "check, build both languages, check what was built, swap the site in")
-    making = add("site", make_site, "run every recipe, then publish")
+    making = add("site", make_site, "run the recipes whose evidence is missing or stale here, then publish")
     for command in (publishing, making):
         command.add_argument("--site-dir", type=Path, metavar="DIR", help="where the site goes (default: site/)")
+    making.add_argument("--all", action="store_true", help="run every recipe")
     making.add_argument("--serve", action="store_true", help="then serve it until Ctrl-C")
     serving = add("serve", serve_drafts, "serve both languages while writing: edits show at once; no Redis, no Docker")
     for command in (making, serving):
@@ -233,34 +217,8 @@ def _parser() -> ArgumentParser:
         choices=("auto", "local", "compose", "both"),
         help="what recipes run on (default: both where an engine answers)",
     )
+    testing.add_argument("--changed", action="store_true", help="of the proofs, run what `site` would run")
     return parser
-
-
-# Running programs ----------------------------------------------------------------------------------------------------
-
-
-def _pytest(project: Project, paths: Sequence[str], *options: str) -> int:
-    """Run the tests at *paths*, three to each two processors: tests wait more than they compute."""
-    places = [project.root / path for path in paths]
-    files = sum(len([*place.rglob("test_*.py")]) if place.is_dir() else 1 for place in places)
-    workers = max(2, 3 * (os.cpu_count() or 1) // 2)
-    side_by_side = ("-n", str(workers), "--dist", "worksteal") if files > 1 else ()
-    status = _call(project, [sys.executable, "-m", "pytest", "-q", *side_by_side, *options, *paths])
-    return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)  # among its other codes: no tests at all
-
-
-def _call(project: Project, argv: Sequence[str]) -> int:
-    """Run a program on our terminal; when we are to stop, so is it, and we wait until it has tidied up."""
-    process = subprocess.Popen(argv, cwd=project.root)
-    try:
-        return abs(process.wait())
-    except KeyboardInterrupt:  # the terminal told it too
-        process.wait()
-        raise
-    except SystemExit:
-        process.terminate()
-        process.wait()
-        raise
 
 
 def _tell(problems: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ STACK_LINES = "lines"  # the record of a run that took the Compose file apart li
 @dataclass(frozen=True)
 class Account:
     """One recipe in numbers. Of its lines shown, *testable* are those that a mutant changes, *proven* those that fresh
-    verdicts or a run on the stack bear out."""
+    verdicts or a run on the stack bear out. Of its proofs, *second_tries* failed beside others and passed alone."""
 
     recipe: str
     page: str
@@ -29,6 +29,7 @@ class Account:
     testable: int
     proven: int
     proofs: int
+    second_tries: int
     claims: int
     numbers: int
     defaults: int
@@ -48,6 +49,7 @@ def accounts(project: Project) -> list[Account]:
         own = {path: each for path, each in files.items() if each.recipes[0] == recipe}
         testable, proven = _lines(project, recipe, own)
         runs = evidence.load(project, recipe)
+        passed = [proof for run in runs for proof in run.tests if proof.outcome == "passed"]
         count = claims.count(page, LANGUAGES[0])
         found.append(
             Account(
@@ -57,7 +59,8 @@ def accounts(project: Project) -> list[Account]:
                 lines=sum(len(each.lines) for each in own.values()),
                 testable=len(testable),
                 proven=len(proven),
-                proofs=len({proof.name for run in runs for proof in run.tests if proof.outcome == "passed"}),
+                proofs=len({proof.name for proof in passed}),
+                second_tries=len({proof.name for proof in passed if proof.tries > 1}),
                 claims=count.claims,
                 numbers=count.numbers,
                 defaults=count.defaults,
@@ -69,7 +72,8 @@ def accounts(project: Project) -> list[Account]:
 
 
 def table(project: Project, language: str, link_to: Callable[[str], str]) -> str:
-    """The accounts as a table, with their total as its last row; *link_to* gives the address of a recipe's page."""
+    """The accounts as a table, with their total as its last row, and how many proofs needed a second try; *link_to*
+    gives the address of a recipe's page."""
     words = WORDS[language]
     found = accounts(project)
     keys = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
@@ -84,7 +88,8 @@ def table(project: Project, language: str, link_to: Callable[[str], str]) -> str
     total = [str(sum(getattr(each, key) for each in found)) for key in keys]
     rows.append([f"<strong>{cell}</strong>" if cell else "" for cell in (words["total"], *total, "", "")])
     columns = [words[f"account {key}"] for key in ("recipe", *keys, "date", "versions")]
-    return proofs.recorded_table(columns, rows)
+    again = words["second tries"].format(count=sum(each.second_tries for each in found))
+    return f"{proofs.recorded_table(columns, rows)}<p>{proofs.inline(again)}</p>"
 
 
 def survivors(project: Project, language: str) -> str:

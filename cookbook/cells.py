@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cookbook import columns, evidence
 from cookbook.columns import Column
-from cookbook.project import STACK_FILES, CookbookError, Project
+from cookbook.project import CookbookError, Project
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,9 @@ def problems(project: Project, recipe: str, which: list[Column]) -> list[str]:
 
 
 def _files(project: Project, recipe: str) -> dict[str, str]:
-    """The digests of the files that a local run depends on: of the Docker files, those that its proofs read."""
-    module = evidence.proof_module(project, recipe)
-    source = module.read_text(encoding="utf-8") if module.exists() else ""
-    left_out = {name for name in STACK_FILES if name not in source}
-    return {
-        path: digest
-        for path, digest in evidence.digests(project, recipe).items()
-        if path not in left_out and not path.startswith("tests/environments/")
-    }
+    """The digests of what a local run depends on; the column itself pins its releases."""
+    found = evidence.local_digests(project, recipe).items()
+    return {path: digest for path, digest in found if not path.startswith("tests/environments/")}
 
 
 def _digest(project: Project, column: Column, files: Mapping[str, str]) -> str:

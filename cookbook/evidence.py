@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cookbook import terminal
+from cookbook import proof_source, terminal
 from cookbook.project import STACK_FILES, CookbookError, Project, digest, write_whole
+from cookbook.proof_source import Written
 
 SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
 WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
-IGNORED = ("__pycache__", ".sqlite3", ".pyc")
+ON_CELERY = "on_celery"  # the fixture of the proofs that run on older releases by themselves
 
 
 @dataclass(frozen=True)
 class Proof:
-    """One test: the sentence that it proves, in both languages, and how it ended."""
+    """One test, and how it ended. Where it is and what sentence it proves, its module says: `written`.
+
+    ``tries`` is 2 when it failed beside the other tests and then ran once more, alone.
+    """
 
     name: str
     id: str
-    line: int
-    sentence: dict[str, str]
     outcome: str  # one of WORST_FIRST
     seconds: float
     reason: str = ""
     cases: int = 1
+    tries: int = 1
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One recipe on one backend. ``files`` maps paths from the root to SHA-256, ``records`` what its tests recorded."""
+    """One recipe on one backend. ``files`` maps paths from the root to digests, ``records`` what its tests recorded;
+    ``runs_on`` is what `freshness.runs_on` said as the run began."""
 
     recipe: str
     backend: str
@@ -44,6 +46,7 @@ class Evidence:
     tests: list[Proof]
     transcripts: dict[str, str] = field(default_factory=dict)
     records: dict[str, Any] = field(default_factory=dict)
+    runs_on: dict[str, str] = field(default_factory=dict)
 
     def proof(self, name: str) -> Proof | None:
         return next((proof for proof in self.tests if proof.name == name), None)
@@ -53,18 +56,42 @@ def proof_module(project: Project, recipe: str) -> Path:
     return project.proofs / f"test_{recipe}.py"
 
 
+def written(project: Project, recipe: str) -> Mapping[str, Written]:
+    """The tests of *recipe* by name, as they are now: line, source, sentence, fixtures."""
+    return proof_source.tests(project, proof_module(project, recipe))
+
+
+def on_several(project: Project, recipe: str) -> set[str]:
+    """The proofs of *recipe* that run on several releases of Celery by themselves."""
+    return {name for name, test in written(project, recipe).items() if ON_CELERY in test.fixtures}
+
+
 def digests(project: Project, recipe: str) -> dict[str, str]:
-    """SHA-256 of every file that a recipe's run depends on: its folder, the shared project, the stack, its proofs, what
-    the proofs of several recipes share, and the older releases of Celery that they ask for."""
+    """What a recipe's run depends on, by path: SHA-256 of the code of its proofs and of what they share with others,
+    and of the bytes of its folder, the shared project, the stack, and the older releases of Celery that it asks for.
+
+    CookbookError when a proof is not Python.
+    """
     module = proof_module(project, recipe)
-    files = [*modules(module), *(project.root / name for name in STACK_FILES)]
-    if module.exists() and "on_celery" in module.read_text(encoding="utf-8"):
+    files = [project.root / name for name in STACK_FILES]
+    if on_several(project, recipe):
         files += (project.root / "tests" / "environments").glob("celery-*.txt")
     for name in (recipe, *SHARED):
         path = project.recipes / name
         files += path.rglob("*") if path.is_dir() else [path]
-    kept = (file for file in files if file.is_file() and not any(part in str(file) for part in IGNORED))
-    return {project.relative(file): digest(file) for file in sorted(kept)}
+    found = {project.relative(file): digest(file) for file in files if file.is_file() and not _is_left(project, file)}
+    for file in modules(module):
+        if file.is_file():
+            found[project.relative(file)] = proof_source.digest_of_code(project, file)
+    return dict(sorted(found.items()))
+
+
+def local_digests(project: Project, recipe: str) -> dict[str, str]:
+    """What a run on this machine depends on: of the Docker files, only those that the proofs of *recipe* read."""
+    files = filter(Path.is_file, modules(proof_module(project, recipe)))
+    read = "".join(proof_source.code(project, file) for file in files)
+    found = digests(project, recipe).items()
+    return {path: each for path, each in found if path not in STACK_FILES or path in read}
 
 
 def write(project: Project, evidence: Evidence) -> Path:
@@ -81,16 +108,7 @@ def write_json(file: Path, data: object) -> Path:
 
 def load(project: Project, recipe: str) -> list[Evidence]:
     """The records of *recipe*, one for each backend that it ran on; none when it never ran."""
-    found = []
-    for file in sorted(project.evidence.glob(f"*/{recipe}.json")):
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            data["tests"] = [Proof(**proof) for proof in data["tests"]]
-            found.append(Evidence(**data))
-        except (ValueError, KeyError, TypeError) as error:
-            where = project.relative(file)
-            raise CookbookError(f"{where}: not evidence ({error}): delete it and run `make site`") from error
-    return found
+    return [_read(project, file) for file in sorted(project.evidence.glob(f"*/{recipe}.json"))]
 
 
 def problems(project: Project, recipe: str) -> list[str]:
@@ -100,16 +118,17 @@ def problems(project: Project, recipe: str) -> list[str]:
     mend = f"run `python -m cookbook run {recipe}`"
     if not found:
         return [f"{module}: no evidence: its proofs never ran here: {mend}"]
-    now = digests(project, recipe)
+    now, tests = digests(project, recipe), written(project, recipe)
     lines = []
     for evidence in found:
         lines += [
             f"{path}: {what} since the run of {evidence.date}: {mend}" for path, what in _changes(evidence.files, now)
         ]
         lines += [
-            f"{module}:{proof.line}: {proof.name} failed on {evidence.backend}: mend recipe or claim, then {mend}"
+            f"{module}:{tests[proof.name].line}: {proof.name} failed on {evidence.backend}: "
+            f"mend recipe or claim, then {mend}"
             for proof in evidence.tests
-            if proof.outcome == "failed"
+            if proof.outcome == "failed" and proof.name in tests
         ]
     if not proves_something(found):
         backends = " or ".join(evidence.backend for evidence in found)
@@ -122,19 +141,21 @@ def proves_something(runs: Collection[Evidence]) -> bool:
     return any(proof.outcome in ("passed", "xfailed") for run in runs for proof in run.tests)
 
 
-def discard_stale(project: Project, keep: Collection[str]) -> list[str]:
-    """Remove records of other files than today's, but for the backends to *keep*; the paths of what was removed.
+def discard_stale(project: Project) -> list[str]:
+    """Remove the records that nothing can be published from: of a recipe that is gone, in a form of the past, and about
+    older files where another backend ran today's; return the paths of what was removed.
 
     Whoever ran the recipes on one backend is not held up by what another one said of older files.
     """
+    now = {recipe: digests(project, recipe) for recipe in project.recipe_names()}
+    runs = {file: _readable(project, file) for file in sorted(project.evidence.glob("*/*.json"))}
+    today = {file for file, run in runs.items() if run and run.files == now.get(file.stem)}
+    ran_today = {file.stem for file in today}
     removed = []
-    for file in sorted(project.evidence.glob("*/*.json")):
-        recipe, backend = file.stem, file.parent.name
-        module = proof_module(project, recipe)
-        runs = [run for run in load(project, recipe) if run.backend == backend] if module.exists() else []
-        if backend not in keep and all(run.files != digests(project, recipe) for run in runs):
+    for file, run in runs.items():
+        if run is None or file.stem not in now or (file.stem in ran_today and file not in today):
             file.unlink()
-            removed.append(project.relative(file.parent) + f"/{file.name}")
+            removed.append(f"{project.relative(file.parent)}/{file.name}")
     return removed
 
 
@@ -145,18 +166,34 @@ def modules(module: Path) -> list[Path]:
         found.append(module := unread.pop())
         if not module.exists():
             continue
-        for name in _imported(module.read_text(encoding="utf-8")):
+        for name in proof_source.imported(module.read_text(encoding="utf-8")):
             beside = module.with_name(f"{name}.py")
             if beside.exists() and beside not in (*found, *unread):
                 unread.append(beside)
     return found
 
 
-@cache
-def _imported(source: str) -> list[str]:
-    """The modules that *source* takes names from; remembered, for a build asks this for each of its marks."""
-    tree = ast.parse(source)
-    return [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+def _read(project: Project, file: Path) -> Evidence:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        data["tests"] = [Proof(**proof) for proof in data["tests"]]
+        return Evidence(**data)
+    except (ValueError, KeyError, TypeError) as error:
+        where = project.relative(file)
+        raise CookbookError(f"{where}: not evidence ({error}): delete it and run `make site`") from error
+
+
+def _readable(project: Project, file: Path) -> Evidence | None:
+    try:
+        return _read(project, file)
+    except CookbookError:
+        return None
+
+
+def _is_left(project: Project, file: Path) -> bool:
+    """Whether *file* is what a run leaves in a recipe's folder, wherever the project itself is."""
+    path = file.relative_to(project.root)
+    return "__pycache__" in path.parts or path.suffix == ".pyc" or ".sqlite3" in path.name
 
 
 def _changes(before: dict[str, str], now: dict[str, str]) -> list[tuple[str, str]]:

@@ -114,7 +114,7 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
     for recipe, title in titles.items():
         found = cells.load(project, recipe, older)
         passed = {proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in HELD}
-        passed -= _on_several(project, recipe)
+        passed -= evidence.on_several(project, recipe)  # which stand in no cell
         here = len(passed - {name for each in found.values() for name in each.outcomes}) if found else 0
         stated, gaps = _later(found.values(), passed)
         told = [words["stated count"].format(count=number, release=each) for each, number in sorted(stated.items())]
@@ -146,12 +146,6 @@ def later_table(
 def _stated(found: Iterable[Cell]) -> dict[str, str]:
     """The proofs that fail as stated in the cells *found*, and the release from which each holds."""
     return {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
-
-
-def _on_several(project: Project, recipe: str) -> set[str]:
-    """The proofs of *recipe* that run on several releases by themselves, and so stand in no cell."""
-    text = evidence.proof_module(project, recipe).read_text(encoding="utf-8")
-    return set(re.findall(r"^def (test_\w+)\([^)]*\bon_celery\b", text, re.M))
 
 
 def _whole_since(older: list[Column], found: Mapping[Column, Cell], passed: set[str]) -> str:

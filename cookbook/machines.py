@@ -12,7 +12,7 @@ from mkdocs.utils.yaml import yaml_load
 
 from cookbook import cards, copies, evidence, feeds, pages, proofs
 from cookbook.build import CONFIGS
-from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.project import LANGUAGES, CookbookError, Project, digest
 from cookbook.words import WORDS
 
 CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
@@ -81,7 +81,8 @@ def recipes(project: Project, address: str) -> dict[str, Any]:
                 found.setdefault(recipe, {"pages": {}})["pages"][language] = shown
     for recipe, entry in found.items():
         entry["bundle"] = f"{address}bundles/{recipe}.zip"
-        entry["files"] = evidence.digests(project, recipe)
+        entry["files"] = {path: digest(project.root / path) for path in evidence.digests(project, recipe)}
+        tests = evidence.written(project, recipe)
         entry["runs"] = [
             {
                 "stack": run.backend,
@@ -89,14 +90,15 @@ def recipes(project: Project, address: str) -> dict[str, Any]:
                 "versions": run.versions,
                 "proofs": [
                     {
-                        "test": f"{proof.id.partition('::')[0]}:{proof.line}",
+                        "test": f"{proof.id.partition('::')[0]}:{tests[proof.name].line}",
                         "name": proof.name,
-                        "sentence": proof.sentence,
+                        "sentence": tests[proof.name].sentence,
                         "outcome": proof.outcome,
                         "reason": proof.reason,
                         "seconds": proof.seconds,
                     }
                     for proof in run.tests
+                    if proof.name in tests
                 ],
             }
             for run in evidence.load(project, recipe)

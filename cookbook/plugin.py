@@ -6,13 +6,13 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from cookbook import compose, environments, statements, transcripts
+from cookbook import compose, environments, proof_source, statements, transcripts
 from cookbook.compose import ComposeStack
 from cookbook.local import LocalStack
 from cookbook.processes import FOLDER, Process, Run, run_folder
@@ -22,6 +22,7 @@ from cookbook.stack import Django, Stack
 
 CHOICE = "COOKBOOK_STACK"
 RUN = pytest.StashKey[Run]()
+STARTED = pytest.StashKey[list[Stack]]()  # by a test
 STACKS: dict[str, type[Stack]] = {"local": LocalStack, "compose": ComposeStack}
 
 
@@ -30,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("cookbook")
     group.addoption("--stack", choices=("auto", *STACKS), default="auto", help="what the proofs run on (default: auto)")
     group.addoption("--record", action="store_true", help="rewrite the transcripts with what their commands print now")
+    group.addoption("--try", type=int, choices=(1, 2), help="keep in build/failed/ what fails; 2: it failed once today")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,25 +66,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note on each proof the sentence that it proves; a proof without both sentences is no proof."""
+    """A proof without both sentences is no proof."""
     project = find_project(config.rootpath)
     for item in items:
-        if isinstance(item, pytest.Function) and item.path.parent == project.proofs:
-            item.user_properties.append(("sentence", sentences(item.function, project.relative(item.path))))
-            item.user_properties.append(("line", item.function.__code__.co_firstlineno))
+        if not isinstance(item, pytest.Function) or item.path.parent != project.proofs:
+            continue
+        if not proof_source.sentence(item.function.__doc__):
+            where = f"{project.relative(item.path)}:{item.function.__code__.co_firstlineno}"
+            raise pytest.UsageError(
+                f"{where}: {item.function.__name__} needs a docstring of two paragraphs: "
+                "the sentence that it proves in English, then in French"
+            )
 
 
-def sentences(function: Callable[..., object], where: str) -> dict[str, str]:
-    """The two paragraphs of a proof's docstring: its sentence in English, then in French."""
-    paragraphs = re.split(r"\n\s*\n", (function.__doc__ or "").strip())
-    if len(paragraphs) != 2:
-        line = function.__code__.co_firstlineno
-        raise pytest.UsageError(
-            f"{where}:{line}: {function.__name__} needs a docstring of two paragraphs: "
-            "the sentence that it proves in English, then in French"
-        )
-    english, french = (" ".join(paragraph.split()) for paragraph in paragraphs)
-    return {"en": english, "fr": french}
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep with the report of a failed test what its programs logged."""
+    report = yield
+    if report.failed:
+        processes = [process for stack in item.stash.get(STARTED, []) for process in stack.processes]
+        report.programs = [  # type: ignore[attr-defined]  # xdist passes it on
+            (" ".join(process.argv), process.log) for process in processes
+        ]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +116,7 @@ def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iter
         running.recipe = recipe
     except CookbookError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+    request.node.stash.setdefault(STARTED, []).append(running)
     try:
         yield running
         if running.port or column:
@@ -128,7 +135,7 @@ def folder_name(nodeid: str) -> str:
 
 
 @pytest.fixture
-def on_celery(stack: Stack, project: Project, recipe: str) -> Iterator[Callable[[str], LocalStack]]:
+def on_celery(request: pytest.FixtureRequest, stack: Stack, project: Project) -> Iterator[Callable[[str], LocalStack]]:
     """A stack with an older Celery, and a Redis of its own: `on_celery("5.3").worker()`. On this machine only."""
     if not isinstance(stack, LocalStack):
         pytest.skip("the environments with an older Celery are on this machine, not in the image")
@@ -137,6 +144,7 @@ def on_celery(stack: Stack, project: Project, recipe: str) -> Iterator[Callable[
     def start(release: str) -> LocalStack:
         programs = environments.environment(project, release) / "bin"
         made.append(LocalStack(project, stack.folder / f"celery-{release}", stack.settings, programs))
+        request.node.stash[STARTED].append(made[-1])
         return made[-1]
 
     try:
@@ -219,7 +227,9 @@ def console(
         )
         if request.config.getoption("--record"):
             if transcripts.differences(recorded, actual, where):
-                write_whole(file, transcripts.render(actual))
+                text = transcripts.render(actual)
+                write_whole(file, text)
+                request.node.user_properties.append(("rewritten", {where: hashlib.sha256(text.encode()).hexdigest()}))
         elif (drift := transcripts.differences(recorded, actual, where)) and not statements.differs_as_stated(
             request.node, drift
         ):

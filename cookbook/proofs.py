@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import datetime
 import re
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -26,9 +25,9 @@ NAMES = {"celery": "Celery", "django": "Django", "python": "Python", "kombu": "k
 
 @dataclass(frozen=True)
 class Claim:
-    """What stands behind a claim: the sentence of its test, and its runs, or the gap in each language."""
+    """What stands behind a claim: the sentence of its test as it is now, and its runs, or the gap in each language."""
 
-    sentence: dict[str, str]
+    sentence: Mapping[str, str]
     runs: list[tuple[Evidence, Proof]]
     gap: dict[str, str]
     holds: dict[str, str]
@@ -51,14 +50,15 @@ def find(project: Project, recipe: str, name: str) -> Claim:
     module = evidence.proof_module(project, recipe)
     if not module.exists():
         raise CookbookError(f"tests/recipes/test_{recipe}.py: no such proofs: is {recipe!r} a recipe?")
-    if name not in _sources(module.read_text(encoding="utf-8")):
+    test = evidence.written(project, recipe).get(name)
+    if test is None:
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
     runs = [(run, proof) for run in evidence.load(project, recipe) if (proof := run.proof(name))]
     word, reason = _gap(project, recipe, runs)
     gap = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
     cells = holds.all_cells(project, recipe)
     versions = {language: _holds(project, cells, name, runs, language) for language in LANGUAGES}
-    return Claim(runs[0][1].sentence if runs else {}, runs, gap, versions)
+    return Claim(test.sentence, runs, gap, versions)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -75,11 +75,11 @@ def record(project: Project, recipe: str, name: str) -> Any:
 
 def skipped(project: Project, recipe: str, name: str) -> bool:
     """Whether a run of *recipe* left out a proof whose source names *name*, and said why: what is missing is stated."""
-    sources = _sources(evidence.proof_module(project, recipe).read_text(encoding="utf-8"))
     left_out = {
         proof.name for run in evidence.load(project, recipe) for proof in run.tests if proof.outcome == "skipped"
     }
-    return any(f'"{name}"' in source for test, source in sources.items() if test in left_out)
+    tests = evidence.written(project, recipe).items()
+    return any(f'"{name}"' in test.source for each, test in tests if each in left_out)
 
 
 def verified(project: Project, recipe: str, language: str, root: str) -> str:
@@ -103,13 +103,11 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
     words = WORDS[language]
     runs = evidence.load(project, recipe)
     cells = holds.all_cells(project, recipe)
-    module = evidence.proof_module(project, recipe)
-    text = module.read_text(encoding="utf-8")
-    sources = _sources(text)
+    module = project.relative(evidence.proof_module(project, recipe))
     items = []
-    for name, source in sources.items():
+    for name, test in evidence.written(project, recipe).items():
         marks = [(run, proof) for run in runs if (proof := run.proof(name))]
-        sentence = marks[0][1].sentence[language] if marks else name
+        sentence, source = test.sentence.get(language, name), escape(_without_docstring(test.source))
         ended = [_outcome(run, proof, language) for run, proof in marks] or [
             f'<span class="gap">{words["not run"]}</span>'
         ]
@@ -122,8 +120,8 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{words["semicolon"].join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
-            f'<pre class="proof-source" tabindex="0"><code>{escape(_without_docstring(source))}</code></pre></details>'
-            f"{_link_to_source(repository, project.relative(module), text, source)}</li>"
+            f'<pre class="proof-source" tabindex="0"><code>{source}</code></pre></details>'
+            f"{_link_to_source(repository, module, test.line)}</li>"
         )
     return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
 
@@ -217,23 +215,11 @@ def _outcome(run: Evidence, proof: Proof, language: str) -> str:
     return f'<span class="{name}">{escape(told)}</span> {escape(on)}'
 
 
-def _link_to_source(repository: str, module: str, text: str, source: str) -> str:
-    """A link to the first line of *source* in *module*, whose whole text is *text*; empty without a *repository*."""
+def _link_to_source(repository: str, module: str, line: int) -> str:
+    """A link to *line* of *module*; empty without a *repository*."""
     if not repository:
         return ""
-    line = text[: text.index(source)].count("\n") + 1
     return f'<p><a class="source" href="{escape(repository)}{module}#L{line}"><code>{module}:{line}</code></a></p>'
-
-
-def _sources(module: str) -> dict[str, str]:
-    """The source of each test function of a module, by name, in order."""
-    lines = module.splitlines()
-    found = {}
-    for node in ast.parse(module).body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            found[node.name] = textwrap.dedent("\n".join(lines[start - 1 : node.end_lineno]))
-    return found
 
 
 def _without_docstring(source: str) -> str:

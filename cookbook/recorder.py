@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import datetime
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
 
-from cookbook import cells, evidence, statements
+from cookbook import cells, evidence, failures, freshness, statements
 from cookbook.columns import Column
+from cookbook.failures import Failure
 from cookbook.local import installed_versions
-from cookbook.project import Project
+from cookbook.project import CookbookError, Project
+from cookbook.reports import function_of, outcome_of, reason_of, seconds_of
 
 NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
 NARROWED = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -29,8 +32,13 @@ class Recorder:
         self.column = statements.column(config)
         self.reports: dict[str, dict[str, list[pytest.TestReport]]] = defaultdict(lambda: defaultdict(list))
         self.expected: dict[str, set[str]] = defaultdict(set)
-        self.digests: dict[str, Any] = {}  # as the run began: what is edited meanwhile was not run
+        # As the run began: what is edited meanwhile was not run.
+        self.digests: dict[str, Any] = {}
+        self.proofs: dict[str, set[str]] = {}
+        self.runs_on: dict[str, str] = {}
         self.finished: dict[str, set[str]] = defaultdict(set)
+        self.uncollected: dict[str, pytest.CollectReport] = {}
+        self.attempt: int = config.getoption("--try") or 0
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._expect(item.nodeid for item in session.items)
@@ -38,6 +46,13 @@ class Recorder:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         self._expect(ids)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A module that cannot be read ends the run at once, also where xdist would run the others."""
+        if report.failed and self._recipe(report.nodeid):
+            self.uncollected[report.nodeid] = report
+            if spreading := self.config.pluginmanager.get_plugin("dsession"):
+                spreading.shouldstop = f"{report.nodeid} cannot be read"
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """No dot for a proof that passed: a line for each recipe says more."""
@@ -51,16 +66,20 @@ class Recorder:
         if recipe is None:
             return
         self.reports[recipe][report.nodeid].append(report)
-        if report.when == "teardown":
+        if report.when not in ("setup", "call"):  # the teardown, or that the process of the test died
             self.finished[recipe].add(report.nodeid)
             if self.finished[recipe] >= self.expected[recipe]:
                 self._progress(recipe)
-                if self._whole(recipe):
+                if self.attempt == 2:
+                    self._merge(recipe)
+                elif self._whole(recipe):
                     self._write(recipe)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if self.attempt:
+            failures.save(self.project, self._failures())
         for recipe in self.reports:
-            if not self._whole(recipe):
+            if self.attempt != 2 and not self._whole(recipe):
                 self._say(f"{recipe}: only some of its proofs ran: its evidence stays as it was")
         if self.column and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, NO_TESTS):
             for recipe in self._asked() - self.expected.keys():  # none of its proofs depends on what the column has
@@ -71,6 +90,32 @@ class Recorder:
             cells.write(self.project, self._cell(self.column, recipe))
         else:
             evidence.write(self.project, self._evidence(recipe))
+
+    def _merge(self, recipe: str) -> None:
+        """Put into the evidence of a run what the second try of its failed proofs gave."""
+        second = self._evidence(recipe)
+        for run in evidence.load(self.project, recipe):
+            if run.backend == second.backend and run.files == self.digests[recipe]:
+                again = {proof.name: replace(proof, tries=2) for proof in second.tests}
+                merged = replace(
+                    run,
+                    versions={**run.versions, **self._versions(recipe)},
+                    files=second.files,
+                    tests=[again.get(proof.name, proof) for proof in run.tests],
+                    transcripts=run.transcripts | second.transcripts,
+                    records=run.records | second.records,
+                )
+                evidence.write(self.project, merged)
+                return
+        self._say(f"{recipe}: edited since the first try: its evidence stays as it was")
+
+    def _failures(self) -> Iterator[Failure]:
+        for recipe in self.reports:
+            for reports in self._cases(recipe).values():
+                if any(outcome_of(each) == "failed" for each in reports):
+                    yield failures.of_proof(self.project, recipe, [*chain(*reports)], self.attempt)
+        for nodeid, report in self.uncollected.items():
+            yield failures.of_module(self.project, str(self._recipe(nodeid)), report)
 
     def _digest(self, recipe: str) -> Any:
         if self.column:
@@ -89,6 +134,10 @@ class Recorder:
                 self.expected[recipe].add(nodeid)
                 if recipe not in self.digests:
                     self.digests[recipe] = self._digest(recipe)
+                    self.proofs[recipe] = set(evidence.written(self.project, recipe))
+                if not self.runs_on:
+                    with suppress(CookbookError):  # there is no server: the proofs that need one say so
+                        self.runs_on = freshness.runs_on(self.project, self.config.option.stack)
 
     def _recipe(self, nodeid: str) -> str | None:
         module = self.config.rootpath / nodeid.partition("::")[0]
@@ -97,8 +146,8 @@ class Recorder:
     def _progress(self, recipe: str) -> None:
         done = sum(self.finished[name] >= ids for name, ids in self.expected.items())
         reports = self.reports[recipe]
-        seconds = sum(_seconds(each) for each in reports.values())
-        failed = sum(_outcome(each) == "failed" for each in reports.values())
+        seconds = sum(seconds_of(each) for each in reports.values())
+        failed = sum(outcome_of(each) == "failed" for each in reports.values())
         verdict = f"{failed} of {len(reports)} proofs FAILED" if failed else f"{len(reports)} proofs"
         left = len(self.expected) - done
         self._say(
@@ -119,8 +168,7 @@ class Recorder:
             return False
         if self.column:  # which leaves out the proofs that say nothing of it
             return True
-        names = set(map(_name, self.finished[recipe]))
-        return names >= set(proof_names(evidence.proof_module(self.project, recipe)))
+        return {function_of(nodeid) for nodeid in self.finished[recipe]} >= self.proofs[recipe]
 
     def _cell(self, column: Column, recipe: str) -> cells.Cell:
         proofs = self._proofs(recipe)
@@ -138,21 +186,25 @@ class Recorder:
     def _evidence(self, recipe: str) -> evidence.Evidence:
         transcripts: dict[str, str] = {}
         records: dict[str, Any] = {}
+        rewritten: dict[str, str] = {}
         for nodeid, key, value in self._properties(recipe):
             if key == "transcript":
-                transcripts[str(value)] = _name(nodeid)
+                transcripts[str(value)] = function_of(nodeid)
             elif key == "record":
                 records.update(value)
+            elif key == "rewritten":
+                rewritten.update(value)
         return evidence.Evidence(
             recipe=recipe,
             backend=self.config.option.stack,
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             # Proofs that ask for no stack ran in this environment, and on no server.
             versions={**installed_versions(), "server": "", **self._versions(recipe)},
-            files=self.digests[recipe],
+            files=self.digests[recipe] | rewritten,
             tests=self._proofs(recipe),
             transcripts=transcripts,
             records=records,
+            runs_on=self.runs_on,
         )
 
     def _properties(self, recipe: str) -> Iterator[tuple[str, str, Any]]:
@@ -171,62 +223,24 @@ class Recorder:
         return {package: ", ".join(sorted(numbers)) for package, numbers in found.items()}
 
     def _proofs(self, recipe: str) -> list[evidence.Proof]:
+        return [self._proof(name, runs) for name, runs in self._cases(recipe).items()]
+
+    def _cases(self, recipe: str) -> dict[str, list[list[pytest.TestReport]]]:
+        """The reports of each proof of *recipe*, by its cases."""
         cases: dict[str, list[list[pytest.TestReport]]] = defaultdict(list)
         for nodeid, reports in self.reports[recipe].items():
-            cases[_name(nodeid)].append(reports)
-        return [self._proof(name, runs) for name, runs in cases.items()]
+            cases[function_of(nodeid)].append(reports)
+        return cases
 
     def _proof(self, name: str, runs: list[list[pytest.TestReport]]) -> evidence.Proof:
         """One proof out of the reports of its cases (several when it is parametrised): the worst outcome counts."""
-        outcomes = [_outcome(reports) for reports in runs]
-        properties = dict(runs[0][-1].user_properties)
-        reasons = (_reason(reports) for reports in runs)
+        outcomes = [outcome_of(reports) for reports in runs]
+        reasons = (reason_of(reports) for reports in runs)
         return evidence.Proof(
             name=name,
             id=runs[0][0].nodeid.partition("[")[0],
-            line=int(str(properties["line"])),
-            sentence=properties["sentence"],  # type: ignore[arg-type]
             outcome=min(outcomes, key=evidence.WORST_FIRST.index),
             reason=next((reason for reason in reasons if reason), ""),
-            seconds=round(sum(_seconds(reports) for reports in runs), 2),
+            seconds=round(sum(seconds_of(reports) for reports in runs), 2),
             cases=len(runs),
         )
-
-
-def proof_names(module: Path) -> list[str]:
-    """The names of the test functions that *module* defines."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-
-
-def _name(nodeid: str) -> str:
-    """The function of a test, whichever of its cases it is."""
-    return nodeid.split("::")[1].partition("[")[0]
-
-
-def _outcome(reports: list[pytest.TestReport]) -> str:
-    if any(report.failed for report in reports):
-        return "failed"
-    if any(hasattr(report, "stated") for report in reports):
-        return "stated"
-    if any(report.skipped for report in reports):
-        return "xfailed" if any(hasattr(report, "wasxfail") for report in reports) else "skipped"
-    return "passed"
-
-
-def _reason(reports: list[pytest.TestReport]) -> str:
-    for report in reports:
-        if hasattr(report, "wasxfail"):
-            return str(report.wasxfail).removeprefix("reason: ")
-        if hasattr(report, "stated"):
-            return str(report.stated)
-        if report.failed:
-            crash = getattr(report.longrepr, "reprcrash", None)
-            return str(crash.message if crash else report.longrepr).strip().partition("\n")[0]
-        if report.skipped and isinstance(report.longrepr, tuple):
-            return str(report.longrepr[2]).removeprefix("Skipped: ")
-    return ""
-
-
-def _seconds(reports: list[pytest.TestReport]) -> float:
-    return sum(report.duration for report in reports)

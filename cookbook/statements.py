@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cookbook import environments, servers
+from cookbook import environments, evidence, servers
 from cookbook.columns import Column
 from cookbook.project import Project, find_project
 
@@ -93,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def says_something(item: pytest.Function, asked: Column) -> bool:
     """Whether a proof runs on what the column has, and only on that: neither without a stack, nor on several releases,
     nor, on an older one, with the Celery that is installed here."""
-    if "stack" not in item.fixturenames or "on_celery" in item.fixturenames:
+    several = evidence.on_several(find_project(item.config.rootpath), item.path.stem.removeprefix("test_"))
+    if "stack" not in item.fixturenames or item.originalname in several:
         return False
     return not (asked.celery and uses_celery_itself(item.function))
 

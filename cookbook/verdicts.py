@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cookbook import evidence, mutants, shown
 from cookbook.mutants import Mutant
-from cookbook.project import LANGUAGES, STACK_FILES, CookbookError, Project, write_whole
+from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
 
 STATED = "tests/recipes/untestable.toml"
 SURVIVED = "survived"  # the other outcomes are `killed` and `timeout`, which is a way of being killed
@@ -68,9 +68,7 @@ def digest(project: Project, recipe: str) -> str:
     """One digest of all that the verdicts of *recipe* are about: its files, its proofs, those of its other judges."""
     files: dict[str, str] = {}
     for judge in judges(project, recipe):
-        proofs = evidence.proof_module(project, judge).read_text(encoding="utf-8")
-        unread = {name for name in STACK_FILES if name not in proofs}
-        files |= {path: each for path, each in evidence.digests(project, judge).items() if path not in unread}
+        files |= evidence.local_digests(project, judge)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 

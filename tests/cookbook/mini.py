@@ -186,8 +186,6 @@ def write_evidence(project: Project, **changes: object) -> Evidence:
     proof = Proof(
         name="test_it_greets_by_name",
         id="tests/recipes/test_greet.py::test_it_greets_by_name",
-        line=1,
-        sentence={"en": "It greets by name.", "fr": "Elle salue par le nom."},
         outcome="passed",
         seconds=1.2,
     )

@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
 
-import cookbook.__main__ as command_line
-from cookbook import compose, parity
+from cookbook import compose, parity, proving
 from cookbook.__main__ import main
 
 COMMANDS = ("run", "record", "matrix", "mutate", "check", "parity", "publish", "site", "serve", "test", "new-recipe")
@@ -51,10 +50,10 @@ def deleted_evidence(project):
 
 def failing_proof(project):
     [proof] = write_evidence(project).tests
-    failed = type(proof)(**{**vars(proof), "outcome": "failed", "line": 7})
-    write_evidence(project, tests=[failed])
+    write_evidence(project, tests=[replace(proof, outcome="failed")])
+    edit(project, "tests/recipes/test_greet.py", "def test_it", "# a comment added since\ndef test_it")
     return [
-        "tests/recipes/test_greet.py:7: test_it_greets_by_name failed on local",
+        "tests/recipes/test_greet.py:2: test_it_greets_by_name failed on local",
         "tests/recipes/test_greet.py: not one proof passed on local",
     ]
 
@@ -211,8 +210,8 @@ def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, cap
     (project.evidence / "local/greet.json").unlink()
     ran = []
 
-    def run(project, paths, stack):
-        backend = "compose" if stack == "--stack=auto" else stack.removeprefix("--stack=")
+    def run(project, tests, *options):
+        [backend] = [each.removeprefix("--stack=") for each in options if each.startswith("--stack=")]
         ran.append(backend)
         outcome = "skipped" if backend == "compose" else "passed"
         [proof] = write_evidence(project, backend=backend).tests
@@ -220,7 +219,7 @@ def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, cap
         return 0
 
     monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
-    monkeypatch.setattr(command_line, "_pytest", run)
+    monkeypatch.setattr(proving, "run_pytest", run)
     monkeypatch.chdir(project.root)
     assert main(["site"]) == 0
     assert ran == ["compose", "local"]

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -26,7 +27,7 @@ def project(tmp_path):
 
 
 def write(project, outcome="passed", backend="local"):
-    proof = Proof("test_a", "tests/recipes/test_one.py::test_a", 1, {"en": "A.", "fr": "A."}, outcome, 0.5)
+    proof = Proof("test_a", "tests/recipes/test_one.py::test_a", outcome, 0.5)
     run = Evidence("one", backend, "2026-11-22T10:00:00+00:00", {}, evidence.digests(project, "one"), [proof])
     return evidence.write(project, run)
 
@@ -49,13 +50,26 @@ def test_a_recipe_that_never_ran_is_a_problem(project):
     assert "cookbook run one" in line
 
 
-def test_what_another_backend_said_of_older_files_is_discarded_after_a_run(project):
+def test_what_another_backend_said_of_older_files_is_discarded_once_todays_ran(project):
     file = write(project)
-    assert evidence.discard_stale(project, keep=["compose"]) == []
+    assert evidence.discard_stale(project) == []
     (project.recipes / "one/tasks.py").write_text("x = 2\n")
-    assert evidence.discard_stale(project, keep=["local"]) == []
-    assert evidence.discard_stale(project, keep=["compose"]) == ["evidence/local/one.json"]
+    assert evidence.discard_stale(project) == []  # nothing newer is there: publishing refuses it
+    write(project, backend="compose")
+    assert evidence.discard_stale(project) == ["evidence/local/one.json"]
     assert not file.exists()
+    assert len(evidence.load(project, "one")) == 1
+
+
+def test_what_is_no_evidence_any_more_is_discarded_and_no_other(project):
+    kept = write(project)
+    gone = kept.with_name("gone.json")
+    gone.write_text(kept.read_text())
+    past = project.evidence / "compose/one.json"
+    past.parent.mkdir()
+    past.write_text('{"tests": [{"line": 1}]}')
+    assert evidence.discard_stale(project) == ["evidence/compose/one.json", "evidence/local/gone.json"]
+    assert kept.exists()
 
 
 def test_an_edit_of_what_its_proofs_do_not_import_is_none(project):
@@ -80,22 +94,40 @@ def test_an_older_celery_counts_for_the_proofs_that_ask_for_one(project):
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "text"),
     [
-        "recipes/one/tasks.py",
-        "recipes/core/celery.py",
-        "recipes/requirements.txt",
-        "tests/recipes/test_one.py",
-        "tests/recipes/situations.py",
-        "tests/recipes/depths.py",
+        ("recipes/one/tasks.py", "# edited"),
+        ("recipes/core/celery.py", "# edited"),
+        ("recipes/requirements.txt", "# edited"),
+        ("tests/recipes/test_one.py", "edited = 1"),
+        ("tests/recipes/situations.py", "edited = 1"),
+        ("tests/recipes/depths.py", "edited = 1"),
     ],
 )
-def test_an_edit_after_the_run_is_a_problem(project, path):
+def test_an_edit_after_the_run_is_a_problem(project, path, text):
     write(project)
     with (project.root / path).open("a") as file:
-        file.write("# edited\n")
+        file.write(f"{text}\n")
     [line] = evidence.problems(project, "one")
     assert line.startswith(f"{path}: edited since the run of")
+
+
+@pytest.mark.parametrize("name", ["test_one", "situations", "depths"])
+def test_another_comment_or_layout_of_what_proves_a_recipe_is_no_edit(project, name):
+    write(project)
+    file = project.proofs / f"{name}.py"
+    file.write_text(f'"""Reworded."""\n\n# so is this\n{file.read_text()}')
+    assert evidence.problems(project, "one") == []
+
+
+def test_what_the_folders_above_the_project_are_called_says_nothing(project, tmp_path):
+    moved = Project(tmp_path / ".pycharm_projects" / "__pycache__")
+    shutil.copytree(project.root / "recipes", moved.recipes)
+    shutil.copytree(project.proofs, moved.proofs)
+    write(moved)
+    (moved.recipes / "one/tasks.py").write_text("x = 2\n")
+    [line] = evidence.problems(moved, "one")
+    assert line.startswith("recipes/one/tasks.py: edited since")
 
 
 def test_a_renamed_file_is_a_problem_under_both_names(project):
@@ -109,7 +141,7 @@ def test_a_renamed_file_is_a_problem_under_both_names(project):
 def test_a_failed_proof_is_a_problem_with_its_line(project):
     write(project, outcome="failed")
     failed, none_passed = evidence.problems(project, "one")
-    assert failed.startswith("tests/recipes/test_one.py:1: test_a failed on local")
+    assert failed.startswith("tests/recipes/test_one.py:3: test_a failed on local")
     assert "not one proof passed" in none_passed
 
 

@@ -184,21 +184,22 @@ def test_what_was_edited_since_counts_as_not_run(project):
 
 
 @pytest.mark.parametrize(
-    ("path", "counts"),
+    ("path", "text", "counts"),
     [
-        ("recipes/greet/tasks.py", True),
-        ("tests/recipes/test_greet.py", True),
-        ("tests/environments/celery-5.6.txt", True),
-        ("tests/environments/valkey-8.txt", True),
-        ("tests/environments/celery-5.5.txt", False),
-        ("docker-compose.yml", False),
-        ("requirements.lock", False),
+        ("recipes/greet/tasks.py", "# edited", True),
+        ("tests/recipes/test_greet.py", "edited = 1", True),
+        ("tests/recipes/test_greet.py", "# edited", False),
+        ("tests/environments/celery-5.6.txt", "# edited", True),
+        ("tests/environments/valkey-8.txt", "# edited", True),
+        ("tests/environments/celery-5.5.txt", "# edited", False),
+        ("docker-compose.yml", "# edited", False),
+        ("requirements.lock", "# edited", False),
     ],
 )
-def test_a_cell_depends_on_what_a_local_run_depends_on(project, path, counts):
+def test_a_cell_depends_on_what_a_local_run_depends_on(project, path, text, counts):
     before = cells.digest(project, COLUMN, "greet")
     file = project.root / path
-    write(project, path, (file.read_text() if file.exists() else "") + "# edited\n")
+    write(project, path, (file.read_text() if file.exists() else "") + f"{text}\n")
     assert (cells.digest(project, COLUMN, "greet") != before) is counts
 
 
@@ -206,6 +207,11 @@ def test_a_docker_file_counts_for_the_proofs_that_read_it(project):
     edit(project, "tests/recipes/test_greet.py", "It greets by name.", "It greets as docker-compose.yml says.")
     before = cells.digest(project, COLUMN, "greet")
     write(project, "docker-compose.yml", "services: {}\n")
+    assert cells.digest(project, COLUMN, "greet") == before
+    write(project, "tests/recipes/services.py", 'FILE = "docker-compose.yml"\n')
+    edit(project, "tests/recipes/test_greet.py", "def test_it", "from services import FILE\n\n\ndef test_it")
+    before = cells.digest(project, COLUMN, "greet")
+    write(project, "docker-compose.yml", "services: {redis: {}}\n")
     assert cells.digest(project, COLUMN, "greet") != before
 
 

@@ -108,6 +108,8 @@ def test_what_no_proof_sees_is_named_by_file_and_line_until_it_is_stated(judged)
 
 def test_verdicts_about_edited_files_are_not_counted_and_judged_again(judged):
     project, _ = judged
+    edit(project, "tests/recipes/test_greet.py", "It greets by name.", "It says hello.")
+    assert account(project) == (5, 4)
     edit(project, "tests/recipes/test_greet.py", '.startswith("Goodbye")', ' == "Goodbye Ada"')
     assert account(project) == (5, 0)
     assert accounts.survivors(project, "en") == "<p>There are none.</p>"

@@ -1,0 +1,121 @@
+"""Runs the proofs of recipes: all that are asked for side by side, then once more, alone, those that failed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cookbook import compose, evidence, failures, freshness
+from cookbook.failures import Failure
+from cookbook.project import CookbookError, Project
+
+PYTEST_USAGE_ERROR = 4
+TOO_MANY = 10  # failed proofs: it is not chance, and a second try of all of them would take minutes
+
+
+def prove(project: Project, recipes: Sequence[str], stack: str, *, record: bool = False) -> int:
+    """Run the proofs of *recipes* and keep the evidence; 0 when each passed, be it at the second try."""
+    if not recipes:
+        raise CookbookError("tests/recipes: there are no proofs: write tests/recipes/test_<recipe>.py")
+    shutil.rmtree(failures.folder(project), ignore_errors=True)
+    options = [f"--stack={stack}", *(["--record"] if record else [])]
+    status = run_proofs(project, recipes, "--try=1", *options)
+    failed = failures.load(project) if status else []
+    if len(failed) >= TOO_MANY:
+        print(f"{len(failed)} proofs failed: too many for a second try", flush=True)
+    elif failed and all(each.by_chance for each in failed):
+        print(f"== second try, alone: {len(failed)} failed", flush=True)
+        status = run_pytest(project, [each.id for each in failed], "--try=2", *options)
+        first, failed = failed, failures.load(project) if status else []
+        still = {each.id for each in failed}
+        for each in first:
+            if each.id not in still:
+                print(f"{each.place}: passed at the second try; first: {each.expected} ({each.log})", flush=True)
+    _report(project, failed, stack)
+    return status
+
+
+def prove_what_changed(project: Project, stack: str, *, everything: bool) -> int:
+    """`prove` the recipes without a fresh record on *stack*, or *everything*; 0 when there are none."""
+    recipes = project.recipe_names()
+    if everything or not recipes:
+        return prove(project, recipes, stack)
+    stale = freshness.due(project, stack, recipes)
+    print(freshness.summary(recipes, stale), flush=True)
+    return prove(project, stale, stack) if stale else 0
+
+
+def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
+    """`prove_what_changed`, and for *stack* "auto" on this machine what proves nothing on Compose."""
+    backend = compose.chosen(project, stack)
+    status = prove_what_changed(project, backend, everything=everything)
+    if status or stack != "auto" or backend == "local":
+        return status
+    runs = {
+        name: [run for run in evidence.load(project, name) if run.backend == backend] for name in project.recipe_names()
+    }
+    here = [name for name, found in runs.items() if not evidence.proves_something(found)]
+    stale = here if everything else freshness.due(project, "local", here)
+    if stale:
+        print(f"{', '.join(stale)}: nothing to prove on {backend}: run on this machine", flush=True)
+    return prove(project, stale, "local") if stale else 0
+
+
+def run_proofs(project: Project, recipes: Sequence[str], *options: str) -> int:
+    """Run pytest on the proofs of *recipes*, side by side when there are several."""
+    modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
+    count = len(recipes) if len(recipes) > 1 else len(evidence.written(project, recipes[0]))
+    return run_pytest(project, modules, *(_side_by_side() if count > 1 else ()), *options)
+
+
+def run_tests(project: Project, *arguments: str) -> int:
+    """Run pytest on the tests of the machinery or of the site, side by side."""
+    return run_pytest(project, arguments, *_side_by_side(), "--stack=local")
+
+
+def run_pytest(project: Project, tests: Sequence[str], *options: str) -> int:
+    """0 when *tests* passed, 2 when pytest does not know an option, else 1, also without a single test."""
+    status = call(project, [sys.executable, "-m", "pytest", "-q", *options, *tests])
+    return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)
+
+
+def call(project: Project, argv: Sequence[str]) -> int:
+    """Run a program on our terminal; when we are to stop, so is it, and we wait until it has tidied up."""
+    process = subprocess.Popen(argv, cwd=project.root)
+    try:
+        return abs(process.wait())
+    except KeyboardInterrupt:  # the terminal sent it the signal too
+        process.wait()
+        raise
+    except SystemExit:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _side_by_side() -> tuple[str, ...]:
+    """Three tests to each two processors: tests wait more than they compute."""
+    return "-n", str(max(2, 3 * (os.cpu_count() or 1) // 2)), "--dist", "worksteal"
+
+
+def _report(project: Project, failed: Sequence[Failure], stack: str) -> None:
+    """The last lines of a run that failed: which proofs, what they expected, and what to do next."""
+    if not failed:
+        return
+    root, program = project.root.resolve(), Path(sys.executable)
+    python = program.relative_to(root) if program.is_relative_to(root) else program
+    lines = []
+    for each in failed[:TOO_MANY]:
+        lines += [
+            f"{each.place}: {each.id.partition('::')[2] or 'collection'} failed: {each.expected}",
+            f"    its log: {each.log}",
+            f"    alone: {python} -m pytest --stack={stack} {each.id}",
+        ]
+    if len(failed) > TOO_MANY:
+        lines.append(f"and {len(failed) - TOO_MANY} more, in {project.relative(failures.folder(project))}/")
+    lines.append("Nothing was published; `make serve` shows the drafts meanwhile")
+    print("\n".join(lines), file=sys.stderr, flush=True)
