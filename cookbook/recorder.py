@@ -142,7 +142,8 @@ class Recorder:
             if key == "transcript":
                 transcripts[str(value)] = _name(nodeid)
             elif key == "record":
-                records.update(value)
+                for name, rows in value.items():
+                    records[name] = joined(records[name], rows) if name in records else rows
         return evidence.Evidence(
             recipe=recipe,
             backend=self.config.option.stack,
@@ -157,7 +158,7 @@ class Recorder:
 
     def _properties(self, recipe: str) -> Iterator[tuple[str, str, Any]]:
         """What the tests of *recipe* noted of themselves: test, key, value."""
-        for nodeid, reports in self.reports[recipe].items():
+        for nodeid, reports in sorted(self.reports[recipe].items()):  # so the rows of several cases come in one order
             for key, value in reports[-1].user_properties:
                 yield nodeid, key, value
 
@@ -197,6 +198,18 @@ def proof_names(module: Path) -> list[str]:
     """The names of the test functions that *module* defines."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def joined(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The *rows* that cases of a proof have recorded and those of one *more*: what is said of one "line" in one row.
+
+    [{"line": "a", "5.6": 1}] and [{"line": "a", "5.7": 2}] become [{"line": "a", "5.6": 1, "5.7": 2}].
+    """
+    found = {row.get("line", number): row for number, row in enumerate(rows)}
+    for row in more:
+        line = row.get("line", len(found))
+        found[line] = found.get(line, {}) | row
+    return list(found.values())
 
 
 def _name(nodeid: str) -> str:
