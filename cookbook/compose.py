@@ -131,6 +131,11 @@ class ComposeStack(Stack):
             **variables,
         }
 
+    def owns(self, process: Process, address: str) -> bool:
+        assert isinstance(process, Container)
+        networks = engine().containers.get(process.name).attrs["NetworkSettings"]["Networks"].values()
+        return address.rpartition(":")[0] in {network["IPAddress"] for network in networks}
+
     def versions(self) -> dict[str, str]:
         return dict(versions(self._project()))
 

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cookbook import warm
 from cookbook.processes import TEMPORARY, Process, run_folder
 from cookbook.project import CookbookError, Project
@@ -130,6 +132,10 @@ class LocalStack(Stack):
             "PYTHONPATH": os.pathsep.join((str(self.folder), str(self.cwd))),
             **self.variables(f"redis://127.0.0.1:{self.port}", settings),
         }
+
+    def owns(self, process: Process, address: str) -> bool:
+        connections = psutil.Process(process.pid).net_connections("tcp")
+        return address in {f"{each.laddr.ip}:{each.laddr.port}" for each in connections if each.laddr}
 
     def versions(self) -> dict[str, str]:
         return installed_versions() if self._is_own else versions_of(self._programs)

@@ -100,7 +100,8 @@ class Process:
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.popen.stdout is not None
@@ -142,9 +143,11 @@ class Process:
         """The exit code, once the program has ended by itself (negative: the signal that ended it); TimeoutError with
         the log when it does not end."""
         try:
-            return self.popen.wait(timeout)
+            code = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"{' '.join(self.argv)}: still running after {timeout:g} s:\n{self.log}") from None
+        self._reader.join(1)  # its last lines may still be on their way; children that it left keep the log open
+        return code
 
     def kill(self) -> int:
         """End it with SIGKILL, as the kernel does when memory runs out: nothing is cleaned up."""

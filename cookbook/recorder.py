@@ -17,7 +17,7 @@ from cookbook.columns import Column
 from cookbook.failures import Failure
 from cookbook.local import installed_versions
 from cookbook.project import CookbookError, Project
-from cookbook.reports import function_of, outcome_of, reason_of, seconds_of
+from cookbook.reports import function_of, joined, outcome_of, reason_of, seconds_of
 
 NO_TESTS = pytest.ExitCode.NO_TESTS_COLLECTED
 NARROWED = ("keyword", "markexpr", "lf", "deselect", "stepwise")
@@ -191,7 +191,8 @@ class Recorder:
             if key == "transcript":
                 transcripts[str(value)] = function_of(nodeid)
             elif key == "record":
-                records.update(value)
+                for name, rows in value.items():
+                    records[name] = joined(records[name], rows) if name in records else rows
             elif key == "rewritten":
                 rewritten.update(value)
         return evidence.Evidence(
@@ -209,7 +210,7 @@ class Recorder:
 
     def _properties(self, recipe: str) -> Iterator[tuple[str, str, Any]]:
         """What the tests of *recipe* noted of themselves: test, key, value."""
-        for nodeid, reports in self.reports[recipe].items():
+        for nodeid, reports in sorted(self.reports[recipe].items()):  # so the rows of several cases come in one order
             for key, value in reports[-1].user_properties:
                 yield nodeid, key, value
 

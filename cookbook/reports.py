@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -41,3 +42,15 @@ def reason_of(reports: Sequence[pytest.TestReport]) -> str:
 def seconds_of(reports: Sequence[pytest.TestReport]) -> float:
     """What it took, set-up and teardown included."""
     return sum(report.duration for report in reports)
+
+
+def joined(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The *rows* that cases of a proof recorded and those of one *more*: what is said of one "line" in one row.
+
+    [{"line": "a", "5.6": 1}] and [{"line": "a", "5.7": 2}] become [{"line": "a", "5.6": 1, "5.7": 2}].
+    """
+    found = {row.get("line", number): row for number, row in enumerate(rows)}
+    for row in more:
+        line = row.get("line", len(found))
+        found[line] = found.get(line, {}) | row
+    return list(found.values())

@@ -8,13 +8,14 @@ import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import redis
 
 from cookbook import shell
-from cookbook.processes import Process
+from cookbook.processes import Process, wait_until
 from cookbook.project import Project
 from cookbook.warm import INTERPRETER
 
@@ -111,6 +112,10 @@ class Stack(ABC):
         """What a shell on this machine needs for `celery` and `redis-cli` to reach this stack."""
 
     @abstractmethod
+    def owns(self, process: Process, address: str) -> bool:
+        """Whether the client at *address* ("127.0.0.1:40312", as CLIENT LIST has it) is a connection of *process*."""
+
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """What runs the tasks: the versions of python, django, celery, kombu and redis-py."""
 
@@ -145,8 +150,8 @@ class Stack(ABC):
     ) -> Process:
         """A worker with these command-line *flags*, *settings* put over the recipe's, and variables of its *env*.
 
-        ``wait=False`` returns before it is ready; ``quiet=False`` lets it greet its neighbours (mingle, gossip,
-        heartbeat), which costs a second or two.
+        ``wait=False`` returns before it is ready (`wait_ready` awaits several at once); ``quiet=False`` lets it greet
+        its neighbours (mingle, gossip, heartbeat), which costs a second or two.
         """
         argv = [
             *("celery", "-A", "core", "worker", "--hostname", f"{name}@cookbook", "--loglevel", "INFO"),
@@ -156,8 +161,25 @@ class Stack(ABC):
         ]
         worker = self.start(argv, settings, env, cold=cold)
         if wait:
-            worker.wait_for(" ready.", START)
+            self.wait_ready(worker)
         return worker
+
+    def wait_ready(self, *workers: Process) -> None:
+        """Wait until *workers* take tasks and answer control commands; TimeoutError when one does not.
+
+        A worker says " ready." some milliseconds before it subscribes to the commands, and Redis keeps none for later:
+        one that is published in between is lost. When a worker subscribes, only the server can tell.
+        """
+        server = self.redis()
+
+        def listens(worker: Process) -> bool:
+            subscribed = (each for each in server.client_list(_type="pubsub") if each["psub"] != "0")
+            channels = 1 if "--without-gossip" in worker.argv else 2  # commands, and what its neighbors say
+            return sum(self.owns(worker, each["addr"]) for each in subscribed) >= channels
+
+        for worker in workers:
+            worker.wait_for(" ready.", START)
+            wait_until(partial(listens, worker), START, every=0.01)
 
     def beat(self, *flags: str, settings: Mapping[str, Any] | None = None) -> Process:
         """A `celery beat`, whose schedule file stays in the test's folder."""

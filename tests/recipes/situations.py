@@ -72,7 +72,7 @@ def accepted(django, worker="worker1", timeout=30):
     (seen with Celery 5.7.0, in `on_cold_shutdown`), and a SIGKILL finds an early acknowledgement not yet sent.
     """
     name = f"{worker}@cookbook"
-    asked = f"from core.celery import app; app.control.inspect([{name!r}], limit=1).active()"
+    asked = f"from core.celery import app; app.control.inspect([{name!r}], timeout=10).active()"
     wait_until(lambda: (django(asked, timeout) or {}).get(name), timeout)
 
 

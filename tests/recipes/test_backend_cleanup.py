@@ -97,12 +97,13 @@ def test_redis_deletes_an_expired_result_by_itself(worker, stack, results):
 
     Redis supprime de lui-même un résultat expiré, sans worker ni beat en marche, et sans que personne le demande.
     """
-    running = worker(settings={"CELERY_RESULT_EXPIRES": 3})
+    running = worker()
     task_id = site(stack)("ping.delay().id")
     running.wait_for(f"{task_id}] succeeded")
     running.kill_group()
     expired = results.info("stats")["expired_keys"]
-    assert results.exists(KEY + task_id)
+    assert results.ttl(KEY + task_id) > 0
+    results.pexpire(KEY + task_id, 100)  # nobody waits for twelve hours
     wait_until(lambda: results.dbsize() == 0)
     assert results.info("stats")["expired_keys"] == expired + 1
 

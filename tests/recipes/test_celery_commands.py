@@ -2,7 +2,7 @@ import json
 
 import pytest
 from celery.bin.result import result
-from situations import held, reader, slow_file
+from situations import accepted, held, reader, slow_file
 
 from cookbook.processes import wait_until
 
@@ -31,6 +31,7 @@ def test_each_command_sees_some_places_and_none_sees_all(stack, django, redis, c
     wait_until(lambda: held(redis) == 1)
     django("sent['running'] = count_words.delay('running.txt').id")
     with reader(file) as feed:
+        accepted(django)
         django("sent['reserved'] = count_words.delay('reserved.txt').id")
         wait_until(lambda: held(redis) == 2)
         ids = django("sent['queued'] = count_words.delay('queued.txt').id; sent")
@@ -196,7 +197,7 @@ def test_purge_asks_and_takes_silence_for_a_no(django, redis, console):
     assert (forced.status, after.output) == (0, "(integer) 0")
 
 
-def test_what_control_changes_lasts_until_the_worker_restarts(worker, django, console):
+def test_what_control_changes_lasts_until_the_worker_restarts(stack, worker, django, console):
     """`control` changes the workers that are running, until they stop: the next one knows nothing of it. The exit code
     misleads: 0 when a worker refuses, 69 when it shuts down as asked. Without a destination, all of them shut down.
 
@@ -212,12 +213,9 @@ def test_what_control_changes_lasts_until_the_worker_restarts(worker, django, co
     assert shutdown.status == 69
     assert first.wait() == 0
     others = [worker(name=name, wait=False) for name in ("worker1", "worker2")]
-    for other in others:
-        other.wait_for(" ready.")
+    stack.wait_ready(*others)
     assert "rate_limit" not in str(ask(django, "registered('rate_limit')"))
     assert "reports" not in str(ask(django, "active_queues()"))
-    # A worker says that it is ready a moment before it listens, and a broadcast does not wait for it.
-    wait_until(lambda: len(django("app.control.inspect(limit=2).ping() or {}")) == 2)
     django("app.control.shutdown()")
     assert [other.wait() for other in others] == [0, 0]
 
@@ -264,8 +262,8 @@ def test_a_task_in_views_is_known_only_thanks_to_the_checks_of_django(worker, st
 
 
 def ask(django, command):
-    """What each worker answers to an `inspect` *command*."""
-    return django(f"app.control.inspect(destination=['worker1@cookbook'], timeout=20).{command}")
+    """What the worker answers to an `inspect` *command*: asked again where a late answer to another takes its place."""
+    return wait_until(lambda: django(f"app.control.inspect(destination=['worker1@cookbook'], timeout=10).{command}"))
 
 
 def seen(output):

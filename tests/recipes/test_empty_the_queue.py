@@ -187,6 +187,7 @@ def test_a_revoked_task_that_is_given_back_runs(worker, stack, django, redis):
     slow = slow_file(stack, "slow.txt")
     django("running = send('slow.txt')")
     with reader(slow) as feed:
+        wait_until(lambda: held(redis) == 0)  # the running one is acknowledged
         django("reserved = send()")
         wait_until(lambda: held(redis) == 1)
         assert django("app.control.revoke(reserved.id, reply=True, limit=1, timeout=30)")
@@ -200,12 +201,15 @@ def test_a_revoked_task_that_is_given_back_runs(worker, stack, django, redis):
 
 
 def test_only_the_queue_that_is_named_is_emptied(worker, django, redis):
-    """`empty("celery")` leaves the other queues alone, also what a dead worker held of them in `unacked`.
+    """`places("celery")` and `empty("celery")` leave the other queues alone, also what a dead worker held of them in
+    `unacked`.
 
-    `empty("celery")` ne touche pas aux autres files, ni à ce qu'un worker mort en retenait dans `unacked`.
+    `places("celery")` et `empty("celery")` laissent de côté les autres files, y compris ce qu'un worker mort en
+    retenait dans `unacked`.
     """
     leave_in_unacked(worker, django, redis, "celery", "reports")
     django("[send(), send(queue='reports')]")
+    assert django("[places(queue).unacked for queue in ('celery', 'reports')]") == [1, 1]
     django("empty('celery')")
     assert redis.exists("celery") == 0
     assert (redis.llen("reports"), held(redis), redis.zcard("unacked_index")) == (1, 1, 1)
@@ -224,7 +228,7 @@ def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(work
     assert django("places('celery').workers") == {}
     began = time.monotonic()
     assert django("places('reports').workers") == {"worker1@cookbook": 0}
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 3 + 10  # who answers the first question has ten seconds for the next ones
 
 
 def test_a_worker_that_does_not_answer_is_not_seen(worker, stack, django, redis):
@@ -295,6 +299,7 @@ def fill_worker(stack, django, redis, already=0):
     wait_until(lambda: held(redis) == already + 1)
     django("running = send('slow.txt'); sent += [running]")
     feed = reader(slow)
+    wait_until(lambda: held(redis) == already + 1)  # the running one is acknowledged
     django("reserved = send(); sent += [reserved]")
     wait_until(lambda: held(redis) == already + 2)
     return feed

@@ -278,14 +278,13 @@ def test_after_the_visibility_timeout_a_starting_worker_runs_it(worker, django, 
 
     Une fois `visibility_timeout` écoulé, un worker qui démarre remet le message dans la file, et l'exécute.
     """
-    brief = {**LATE, "CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 1}}
-    running = worker(settings=brief)
+    running = worker(settings=LATE)
     django("result = checksum.delay('slow.pdf')")
     with slow_file(stack).open("wb"):
         running.kill_group()
     [(_, taken)] = redis.zrange("unacked_index", 0, -1, withscores=True)
     wait_until(lambda: redis.time()[0] > taken + 2)
-    worker(name="worker2", settings=brief)
+    worker(name="worker2", settings={**LATE, "CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 1}})
     with slow_file(stack).open("wb") as feed:
         feed.write(b"abc")
     assert django("result.get(timeout=30)").startswith("ba7816bf")
@@ -315,10 +314,19 @@ def test_a_message_can_be_lost_between_the_list_and_the_note(worker, django, red
     """
     frozen = worker(env=WORKER, settings=LATE)
     warm_up(django, redis)
-    with watched(redis) as lines:
-        wait_for_poll(lines)
-        frozen.signal(signal.SIGSTOP)  # the connection stays open, as for a process that gets no processor time
-        django("result = checksum.delay('a.pdf')")
+
+    def sent_to_the_frozen():
+        with watched(redis) as lines:
+            wait_for_poll(lines)
+            frozen.signal(signal.SIGSTOP)  # the connection stays open, as for a process that gets no processor time
+            django("result = checksum.delay('a.pdf')")
+        if redis.llen("celery") == 0:
+            return True
+        frozen.signal(signal.SIGCONT)  # it came after the second for which a worker asks: once more
+        django("result.get(timeout=30)")
+        return False
+
+    wait_until(sent_to_the_frozen)
     assert (redis.llen("celery"), held(redis)) == (0, 0)
     frozen.kill_group()
     worker(name="worker2", settings=LATE)

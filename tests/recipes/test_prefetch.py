@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 import pytest
 import yaml
-from situations import FAST, LATE, SLOW_MACHINE, held, reader, slow_file
+from situations import FAST, LATE, SLOW_MACHINE, accepted, held, reader, slow_file
 
 from cookbook.processes import wait_until
 
@@ -64,8 +64,7 @@ def test_short_tasks_behind_a_long_one(stack, django, redis, record):
         for queue, settings in COMPARED.items()
         for name in WORKERS
     }
-    for worker in workers.values():
-        worker.wait_for(" ready.", SLOW_MACHINE)
+    stack.wait_ready(*workers.values())
     ids: dict[str, str] = {}
     times: dict[str, list[float]] = {}
     ends = {"A": Event(), "B": Event()}
@@ -146,9 +145,10 @@ def test_four_messages_for_each_process_and_zero_for_no_limit(stack, django, red
     for queue in ("eight", "all"):
         django(f"for _ in range(50): total.apply_async(('small.csv',), queue={queue!r})")
     wait_until(lambda: (redis.llen("eight"), redis.llen("all")) == (42, 0), SLOW_MACHINE)
+    wait_until(lambda: [held_of(redis, queue) for queue in ("eight", "all")] == [8, 50])
     stats = django("ask('stats', 'eight', 'all')")
     assert [stats[f"{name}@cookbook"]["prefetch_count"] for name in ("eight", "all")] == [8, 0]
-    assert [held_of(redis, queue) for queue in ("eight", "all")] == [8, 50]
+    assert redis.llen("eight") == 42
 
 
 def test_emptying_the_queue_leaves_what_a_worker_holds(worker, stack, django, redis, console):
@@ -248,6 +248,7 @@ def test_past_the_limit_the_window_shrinks_for_good(worker, stack, django, redis
     slow = [slow_file(stack, "a.csv"), slow_file(stack, "b.csv")]
     django("total.delay('a.csv'); total.delay('b.csv')")
     with reader(slow[0]) as feed:
+        accepted(django)
         assert len(django("ask('active', 'worker1')['worker1@cookbook']")) == 1
         assert (redis.llen("celery"), held(redis)) == (1, 1)
         feed.write(SALES.encode())
@@ -265,6 +266,7 @@ def test_a_delayed_task_waits_for_the_worker_that_took_it(worker, stack, django)
     slow = slow_file(stack, "slow.csv")
     django("total.delay('slow.csv'); late = ping.apply_async(countdown=1)")
     with reader(slow) as feed:
+        accepted(django)
         wait_until(lambda: django("ask('reserved', 'worker1')['worker1@cookbook']"))  # it is due: out of `scheduled`
         worker("--queues", "celery,other", name="idle", settings=PREFETCH)
         assert django("ping.apply_async(queue='other').get(timeout=30)") == "pong"
@@ -280,8 +282,10 @@ def test_on_a_queue_of_their_own_delayed_tasks_are_done_when_due(stack, django):
     Avec une file et un worker à elles, les tâches différées ne sont détenues que là, et sont faites à l'heure, si
     occupé que soit l'autre worker.
     """
-    for name, flags in commands(stack).items():
-        stack.worker(*flags, "--concurrency", "1", name=name, wait=False)
+    workers = [
+        stack.worker(*flags, "--concurrency", "1", name=name, wait=False) for name, flags in commands(stack).items()
+    ]
+    stack.wait_ready(*workers)
     slow = slow_file(stack, "slow.csv")
     django(f"for _ in range(30): delete_export.apply_async(('export.csv',), countdown={HOUR})")
     assert django("total.delay('small.csv').get(timeout=30)") == "20.00"
@@ -296,13 +300,10 @@ def test_on_a_queue_of_their_own_delayed_tasks_are_done_when_due(stack, django):
 
 
 def deliver(pipe, times, end):
-    """Be a slow disk: let *pipe* be read once, for DISK seconds or until *end* is set; *times* gets start and end."""
+    """Be a slow disk: let *pipe* be read once, until *end* is set or for DISK seconds; *times* gets start and end."""
     with pipe.open("w") as feed:  # opens once a task reads
-        times.append(time.time())
-        if end:
-            end.wait()
-        else:
-            Event().wait(DISK)
+        times.append(began := time.time())
+        wait_until(end.is_set if end else lambda: time.time() >= began + DISK, SLOW_MACHINE)
         feed.write(SALES)
         times.append(time.time())
 

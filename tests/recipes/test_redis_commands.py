@@ -392,9 +392,9 @@ def executed(django, ids):
 
 
 def dumped(redis):
-    """Each key of a database as Redis would store it, but the deadlines that every worker puts off."""
+    """Each key of a database as Redis would store it, but the deadlines that every worker puts off, and its lock."""
     raw = redis_py.Redis(port=redis.get_connection_kwargs()["port"], db=redis.get_connection_kwargs()["db"])
-    return {key: raw.dump(key) for key in raw.scan_iter() if key != b"_kombu.binding_deadlines"}
+    return {key: raw.dump(key) for key in raw.scan_iter() if key not in (b"_kombu.binding_deadlines", b"unacked_mutex")}
 
 
 def restored(databases, dumps):

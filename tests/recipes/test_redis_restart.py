@@ -39,6 +39,7 @@ def test_an_idle_worker_reconnects(worker, django, stack, crash):
     assert idle.log.count(" ready.") == 1
 
 
+@pytest.mark.timeout(3 * SLOW_MACHINE)
 @swept_within_seconds
 def test_what_a_worker_holds_decides_whether_it_survives(stack, django, redis, record):
     """What a worker holds when Redis restarts decides whether it survives; what is left in `unacked` runs, or runs
@@ -294,7 +295,7 @@ def test_the_first_inspect_after_a_restart_raises(worker, django, stack):
     Après un redémarrage, le premier `inspect` d'un processus web lève `ConnectionError` ; le deuxième aboutit.
     """
     idle = worker()
-    assert django("app.control.inspect().ping()")
+    assert django("app.control.inspect(timeout=30, limit=1).ping()")
     before = len(idle.lines)
     stack.restart_redis()
     idle.wait_for("Connected to redis://", start=before)
@@ -335,8 +336,7 @@ def hold_over_a_restart(stack, django, redis, attempt):
         workers[case] = stack.worker(
             "--queues", f"q{attempt}{number}", name=f"w{attempt}{number}", settings=settings, wait=False
         )
-    for each in workers.values():
-        each.wait_for(" ready.", SLOW_MACHINE)
+    stack.wait_ready(*workers.values())
     make_the_restart_last(redis)
     feeds = []
     for number in (1, 2, 3, 4):
@@ -347,12 +347,12 @@ def hold_over_a_restart(stack, django, redis, attempt):
     ids.append(django(f"fingerprint.apply_async(('a.bin',), queue='q{attempt}4').id"))
     ids.append(django(f"fingerprint.apply_async(('a.bin',), queue='q{attempt}5', countdown=20).id"))
     due = time.monotonic() + 20
-    wait_until(lambda: held(redis) == 4)
+    wait_until(lambda: {json.loads(message)[0]["headers"]["id"] for message in redis.hvals("unacked")} == {*ids[2:]})
     stack.restart_redis()
     assert time.monotonic() < due
     ids[0] = django(f"fingerprint.apply_async(('a.bin',), queue='q{attempt}0').id")
     doomed = [case for case, each in workers.items() if ended(each)]
-    workers["nothing"].wait_for("succeeded in")
+    workers["nothing"].wait_for("succeeded in", SLOW_MACHINE)
     left = redis.hvals("unacked")
     for _, feed, _ in feeds:
         feed.write(b"abc")
@@ -380,7 +380,7 @@ def hold_over_a_restart(stack, django, redis, attempt):
 def ended(worker, restarts=1):
     """Whether *worker* ends over the last of these *restarts* of Redis, rather than reconnect."""
     reconnected = "Connected to redis://"
-    wait_until(lambda: CRASH in worker.log or worker.log.count(reconnected) == restarts + 1)
+    wait_until(lambda: CRASH in worker.log or worker.log.count(reconnected) == restarts + 1, SLOW_MACHINE)
     return CRASH in worker.log
 
 

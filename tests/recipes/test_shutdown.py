@@ -20,6 +20,7 @@ def django(stack):
     return django_with_file(stack, "a.txt", "from shutdown.tasks import compress")
 
 
+@pytest.mark.timeout(2 * SLOW_MACHINE)
 @pytest.mark.since("5.6", fails=r"'SIGQUIT', '(early|late)', 0, '(RETRY|PENDING|FAILURE)', [01], 0\) != ")
 def test_what_becomes_of_a_running_task(stack, django, redis, record):
     """For a task that was running when the signal came, this is what is left once the worker is gone.
@@ -78,14 +79,14 @@ def test_a_soft_shutdown_ends_the_short_task_and_gives_back_the_long_one(stack, 
         django(f"result = {send(task)}")
         with reader(file) as feed:
             accepted(django)
+            began = time.monotonic()
             worker.signal(signal.SIGQUIT)
             worker.wait_for("Initiating Soft Shutdown")
-            began = time.monotonic()
             if task == "short":
                 feed.write(b"abc")
                 feed.close()
             code = worker.wait()
-        assert time.monotonic() - began > 0.9 * given
+        assert time.monotonic() - began >= given
         state = django("result.state")
         row = {"task": task, "exit": code, "state": state}
         rows.append(row | {"queue": redis.llen(task), "unacked": held(redis)})

@@ -4,15 +4,17 @@ import shutil
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from situations import FAST, SLOW_MACHINE, held
 
 from cookbook.environments import environment, releases
 from cookbook.processes import wait_until
+from cookbook.project import find_project
 
 NOW = "5.7"
+RELEASES = [*releases(find_project(Path(__file__).parent)), NOW]
 OLD_NAMES = {
     "CELERYD_PREFETCH_MULTIPLIER": 9,
     "CELERY_DEFAULT_RATE_LIMIT": "10/s",
@@ -41,17 +43,12 @@ from django.conf import settings
 from kombu import Connection
 """
 REVOKED = """
+state = None
 if hasattr(app.control, "revoke_by_stamped_headers"):
-    stamped = ping.apply_async(countdown=2, scan_id="42", stamped_headers=["scan_id"])
-    while not any(app.control.inspect(limit=1).scheduled().values()):
-        pass
-    app.control.revoke_by_stamped_headers({"scan_id": "42"}, reply=True)
-    try:
-        stamped.get(timeout=50, propagate=False)
-    finally:
-        state = stamped.state
-else:
-    state = None
+    app.control.revoke_by_stamped_headers({"scan_id": "42"}, reply=True, timeout=30, limit=1)
+    stamped = ping.apply_async(scan_id="42", stamped_headers=["scan_id"])
+    stamped.get(timeout=50, propagate=False)
+    state = stamped.state
 state
 """
 EAGER = "app.conf.task_always_eager = True; ping.apply_async(countdown=3600).get()"
@@ -71,6 +68,14 @@ SAME = {
     "celery -A core call core.tasks.pong": 0,
     "celery inspect ping -A core": 2,
     "celery -A core inspect ping": 69,
+}
+CHANGED = {  # the release that changed what a line shows, what it showed before, and since
+    "timezone = TIME_ZONE": ("5.3", False, True),
+    "revoke_by_stamped_headers": ("5.3", None, "REVOKED"),
+    '"stamps" in the message': ("5.3", False, True),
+    '"date_done": "…+01:00"': ("5.4", False, True),
+    "ZRANGE … BYSCORE": ("5.7", False, True),
+    "EXISTS _kombu.binding_deadlines": ("5.7", 0, 1),
 }
 PROBE = """
 import os
@@ -103,8 +108,9 @@ def note(name):
 """
 REMEMBERED = """
 known = hasattr(app.control, "revoke_by_stamped_headers")
-app.control.revoke("revoked", reply=True)
-known and app.control.revoke_by_stamped_headers({"scan_id": ["42", 43]}, reply=True)
+answered = {"reply": True, "timeout": 30, "limit": 1}
+app.control.revoke("revoked", **answered)
+known and app.control.revoke_by_stamped_headers({"scan_id": ["42", 43]}, **answered)
 known
 """
 FORGOTTEN = """
@@ -141,30 +147,44 @@ print(json.dumps([name in known for name in sys.argv[1:]]))
 """
 
 
-@pytest.mark.timeout(2 * SLOW_MACHINE)
-def test_what_the_lines_of_old_settings_do_on_each_release(project, stack, on_celery, record):
+on_each_release = pytest.mark.parametrize("release", RELEASES)
+
+
+@pytest.fixture
+def of_release(stack, on_celery, release):
+    """A stack with the Celery of *release*."""
+    return stack if release == NOW else on_celery(release)
+
+
+@on_each_release
+def test_what_the_lines_of_old_settings_do_on_each_release(of_release, release, record):
     """What five lines of old settings do, release by release: up to 5.6 they do nothing, 5.7 honours all of them but
     `BROKER_BACKEND`.
 
     Ce que font cinq lignes d'anciens réglages, version par version : jusqu'à 5.6 elles ne font rien, 5.7 les honore
     toutes sauf `BROKER_BACKEND`.
     """
-    seen = on_each_release(project, stack, on_celery, honoured)
-    record("versions", [lines.pop("versions") for lines in seen.values()])
-    record("old_names", table_of(seen))
-    assert seen.pop(NOW) == {
-        'CELERY_DEFAULT_RATE_LIMIT = "10/s"': "10/s",
-        "CELERYD_PREFETCH_MULTIPLIER = 9": 9,
-        "CELERY_MAX_CACHED_RESULTS = 100": 100,
-        "CELERY_TASK_RESULT_EXPIRES = 60": 60,
-        'BROKER_BACKEND = "memory"': "redis",
-    }
-    for older in seen.values():
-        assert list(older.values()) == [None, 4, -1, 24 * 60 * 60, "redis"]
+    lines = honoured(of_release)
+    record("versions", [of_release.versions()])
+    record("old_names", column_of(release, lines))
+    values = ["10/s", 9, 100, 60, "redis"] if release == NOW else [None, 4, -1, 24 * 60 * 60, "redis"]
+    assert lines == dict(
+        zip(
+            (
+                'CELERY_DEFAULT_RATE_LIMIT = "10/s"',
+                "CELERYD_PREFETCH_MULTIPLIER = 9",
+                "CELERY_MAX_CACHED_RESULTS = 100",
+                "CELERY_TASK_RESULT_EXPIRES = 60",
+                'BROKER_BACKEND = "memory"',
+            ),
+            values,
+            strict=True,
+        )
+    )
 
 
-@pytest.mark.timeout(2 * SLOW_MACHINE)
-def test_what_is_seen_of_a_worker_on_each_release(project, stack, on_celery, record):
+@on_each_release
+def test_what_is_seen_of_a_worker_on_each_release(of_release, release, record):
     """Most of what one can see of a worker is the same on every release. With 5.3 came stamps and the time zone of
     Django, with 5.4 the offset in the date of a result, with 5.7 `ZRANGE` by score and a deadline for each table of
     bindings.
@@ -173,23 +193,16 @@ def test_what_is_seen_of_a_worker_on_each_release(project, stack, on_celery, rec
     estampilles et le fuseau de Django, avec 5.4 le décalage horaire dans la date d'un résultat, avec 5.7 `ZRANGE` par
     score et une échéance pour chaque table de liaisons.
     """
-    seen = on_each_release(project, stack, on_celery, visible)
-    record("seen", table_of(seen))
-    by_line = {line: [lines[line] for lines in seen.values()] for line in seen[NOW]}
-    changed = {line: values for line, values in by_line.items() if len(set(values)) > 1}
-    assert changed == {
-        "timezone = TIME_ZONE": [False] + [True] * 5,
-        "revoke_by_stamped_headers": [None] + ["REVOKED"] * 5,
-        '"stamps" in the message': [False] + [True] * 5,
-        '"date_done": "…+01:00"': [False] * 2 + [True] * 4,
-        "ZRANGE … BYSCORE": [False] * 5 + [True],
-        "EXISTS _kombu.binding_deadlines": [0] * 5 + [1],
-    }
-    assert {line: values[0] for line, values in by_line.items() if line not in changed} == SAME
+    lines = visible(of_release)
+    record("seen", column_of(release, lines))
+    at = RELEASES.index(release)
+    changed = {line: now if at >= RELEASES.index(since) else before for line, (since, before, now) in CHANGED.items()}
+    assert lines == SAME | changed
 
 
-@pytest.mark.timeout(4 * SLOW_MACHINE)
-def test_what_becomes_of_a_task_on_each_release(project, stack, on_celery, record):
+@pytest.mark.timeout(2 * SLOW_MACHINE)
+@on_each_release
+def test_what_becomes_of_a_task_on_each_release(of_release, release, record):
     """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number
     is not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once
     when it is due after the visibility timeout.
@@ -198,11 +211,10 @@ def test_what_becomes_of_a_task_on_each_release(project, stack, on_celery, recor
     annulés mais pas les estampilles, un nombre n'est pas l'estampille qui lui ressemble, et ce qu'un worker détient
     échappe à `DEL` et à `FLUSHALL`, et s'exécute plusieurs fois si son échéance dépasse le délai de visibilité.
     """
-    seen = on_each_release(project, stack, on_celery, fates)
-    record("fates", table_of(seen))
-    for release, lines in seen.items():
-        stamps = None if release == "5.2" else "SUCCESS"
-        assert lines == FATES | {'{"scan_id": 43}, scan_id="43"': stamps, '{"scan_id": "42"}, --statedb': stamps}
+    lines = fates(of_release)
+    record("fates", column_of(release, lines))
+    stamps = None if release == "5.2" else "SUCCESS"
+    assert lines == FATES | {'{"scan_id": 43}, scan_id="43"': stamps, '{"scan_id": "42"}, --statedb': stamps}
 
 
 def test_which_release_brought_what(project, stack, on_celery, record):
@@ -210,12 +222,12 @@ def test_which_release_brought_what(project, stack, on_celery, record):
 
     Quelle version connaît quel réglage ou quelle méthode, demandé à chacune.
     """
-    programs = {release: environment(project, release) / "bin" / "python" for release in releases(project)}
     seen = {}
-    for release, python in (programs | {NOW: sys.executable}).items():
+    for release in RELEASES:
+        python = sys.executable if release == NOW else environment(project, release) / "bin" / "python"
         told = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
         seen[release] = dict(zip(ARRIVED, json.loads(told.stdout), strict=True))
-    record("arrived", table_of(seen))
+        record("arrived", column_of(release, seen[release]))
     assert {name: next(release for release in seen if seen[release][name]) for name in ARRIVED} == ARRIVED
 
 
@@ -270,14 +282,13 @@ def test_celery_upgrade_settings_renames_and_no_more(stack, project, tmp_path, c
 
 
 def honoured(stack):
-    """What a worker makes of each line of `OLD_NAMES`, and its versions."""
+    """What a worker makes of each line of `OLD_NAMES`."""
     stack.worker(settings=OLD_NAMES)
     django = stack.django(OLD_NAMES)
     django("from core.celery import app\nfrom core.tasks import ping\nresult = ping.delay()\nresult.get(timeout=30)")
     lifetime = stack.redis(1).ttl(f"celery-task-meta-{django('result.id')}")
-    [stats] = django("app.control.inspect(limit=1).stats()").values()
+    [stats] = django("app.control.inspect(timeout=30, limit=1).stats()").values()
     return {
-        "versions": stack.versions(),
         'CELERY_DEFAULT_RATE_LIMIT = "10/s"': django("app.conf.task_default_rate_limit"),
         "CELERYD_PREFETCH_MULTIPLIER = 9": stats["prefetch_count"],
         "CELERY_MAX_CACHED_RESULTS = 100": django("app.conf.result_cache_max"),
@@ -313,7 +324,7 @@ def visible(stack):
     purged = django("app.control.purge()")
     django("[ping.apply_async(queue='lowprio', task_id=each) for each in 'ab']; None")
     message, _, _ = json.loads(redis.hvals("unacked")[0])
-    [[scheduled]] = django("app.control.inspect(limit=1).scheduled()").values()
+    [[scheduled]] = django("app.control.inspect(timeout=30, limit=1).scheduled()").values()
     commands = redis.info("commandstats")
     lines |= {
         "LLEN celery": redis.llen("celery"),
@@ -329,10 +340,10 @@ def visible(stack):
         "CELERY_TASK_ALWAYS_EAGER, countdown=3600": django(EAGER),
     }
     for command in ("celery -A core call core.tasks.pong", "celery inspect ping -A core"):
-        lines[command] = stack.start(command.split()).wait()
+        lines[command] = stack.start(command.split()).wait(SLOW_MACHINE)
     worker.stop()
     assert (redis.llen("celery"), held(redis)) == (1, 0)  # purge had not found it
-    lines["celery -A core inspect ping"] = stack.start(["celery", "-A", "core", "inspect", "ping"]).wait()
+    lines["celery -A core inspect ping"] = stack.start(["celery", "-A", "core", "inspect", "ping"]).wait(SLOW_MACHINE)
     return lines
 
 
@@ -373,23 +384,20 @@ def fates(stack):
     assert in_memory[0] == ("REVOKED" if has_stamps else None)
     ran = stack.folder / "public" / "late"
     django("probe.note.apply_async(['late'], countdown=10)")
-    wait_until(lambda: held(redis) == 1)
-    index = redis.zrange("unacked_index", 0, -1, withscores=True)
-    wait_until(lambda: redis.time()[0] > index[0][1] + 4, SLOW_MACHINE)
+    [tag] = wait_until(lambda: redis.hkeys("unacked"))
+    redis.zincrby("unacked_index", -60, tag)  # as if it had been held for a minute more
     second = stack.worker(name="worker2", settings=settings)
     wait_until(lambda: ran.exists() and ran.read_text().count("ran") > 1, SLOW_MACHINE)
-    wait_until(lambda: held(redis) == redis.llen("celery") == 0, SLOW_MACHINE)
+    wait_until(lambda: redis.exists("celery", "unacked") == 0, SLOW_MACHINE)
     lines["countdown > visibility_timeout"] = ran.read_text().count("ran") > 1
     second.stop()
-    django("probe.note.apply_async(['held'], countdown=3)")
+    task = django("probe.note.apply_async(['held'], countdown=3).id")
     wait_until(lambda: held(redis) == 1)
-    redis.delete("celery")
-    lines["DEL celery, HLEN unacked"] = held(redis)
-    redis.flushall()
-    ran = stack.folder / "public" / "held"
-    wait_until(ran.exists, SLOW_MACHINE)
-    wait_until(lambda: re.search(r"note\[\S+ succeeded", worker.log[worker.log.rindex("note[") :]))
-    lines["FLUSHALL, countdown"] = ran.read_text().count("ran")
+    with redis.pipeline() as at_once:
+        at_once.delete("celery").hlen("unacked").flushall()
+        _, lines["DEL celery, HLEN unacked"], _ = at_once.execute()
+    worker.wait_for(f"{task}] succeeded", SLOW_MACHINE)
+    lines["FLUSHALL, countdown"] = (stack.folder / "public" / "held").read_text().count("ran")
     return lines
 
 
@@ -415,14 +423,6 @@ def commands_of_a_worker(stack):
     return commands
 
 
-def on_each_release(project, stack, on_celery, observe):
-    """What *observe* saw on a stack of each release, the newest last."""
-    older = releases(project)
-    stacks = {release: on_celery(release) for release in older} | {NOW: stack}
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(stacks, pool.map(observe, stacks.values()), strict=True))
-
-
-def table_of(seen):
-    """One row for each line, one column for each release."""
-    return [{"line": line, **{release: lines[line] for release, lines in seen.items()}} for line in seen[NOW]]
+def column_of(release, lines):
+    """One row for each line, with what *release* shows: the run joins the columns of all releases."""
+    return [{"line": line, release: value} for line, value in lines.items()]
