@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, publish, serve
+from cookbook import cells, columns, compose, drafts, evidence, matrix, mutate, new_recipe, parity, publish, serve
 from cookbook.project import CookbookError, Project, find_project
 
 PYTEST_USAGE_ERROR = 4
@@ -128,7 +128,7 @@ def begin_recipe(project: Project, args: Namespace) -> int:
 
 
 def serve_drafts(project: Project, args: Namespace) -> int:
-    serve.serve_while_writing(project, args.port)
+    drafts.serve_while_writing(project, args.port)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cookbook.project import STACK_FILES, CookbookError, Project, digest
+from cookbook.snapshot import once
 
 SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
 WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
@@ -53,6 +54,7 @@ def proof_module(project: Project, recipe: str) -> Path:
     return project.proofs / f"test_{recipe}.py"
 
 
+@once
 def digests(project: Project, recipe: str) -> dict[str, str]:
     """SHA-256 of every file that a recipe's run depends on: its folder, the shared project, the stack, its proofs, what
     the proofs of several recipes share, and the older releases of Celery that they ask for."""
@@ -81,6 +83,7 @@ def write_json(file: Path, data: object) -> Path:
     return file
 
 
+@once
 def load(project: Project, recipe: str) -> list[Evidence]:
     """The records of *recipe*, one for each backend that it ran on; none when it never ran."""
     found = []
@@ -95,6 +98,7 @@ def load(project: Project, recipe: str) -> list[Evidence]:
     return found
 
 
+@once
 def problems(project: Project, recipe: str) -> list[str]:
     """Why the evidence of *recipe* cannot be published, a line each: missing, stale, failed, or without any proof."""
     module = project.relative(proof_module(project, recipe))

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
@@ -18,6 +19,7 @@ from cookbook.cells import Cell
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
 from cookbook.markdown import NOT_SEARCHED, typeset
 from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.snapshot import once
 from cookbook.words import WORDS
 
 CHIPS = ("celery", "server", "django", "python")
@@ -46,6 +48,7 @@ class Claim:
         return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
 
 
+@once
 def find(project: Project, recipe: str, name: str) -> Claim:
     """The claim that the test *name* of *recipe* backs; CookbookError when there is no such test."""
     module = evidence.proof_module(project, recipe)
@@ -225,6 +228,7 @@ def _link_to_source(repository: str, module: str, text: str, source: str) -> str
     return f'<p><a class="source" href="{escape(repository)}{module}#L{line}"><code>{module}:{line}</code></a></p>'
 
 
+@lru_cache(maxsize=512)
 def _sources(module: str) -> dict[str, str]:
     """The source of each test function of a module, by name, in order."""
     lines = module.splitlines()
@@ -258,6 +262,7 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
+@cache
 def _date(date: str, language: str) -> str:
     """An ISO date as the language writes it."""
     return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
