@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, proving, publish, serve
+from cookbook import (
+    cells,
+    columns,
+    compose,
+    drafts,
+    evidence,
+    matrix,
+    mutate,
+    new_recipe,
+    parity,
+    proving,
+    publish,
+    serve,
+)
 from cookbook.project import CookbookError, Project, find_project
 
 STYLE = (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy", "--no-error-summary"))
@@ -112,7 +125,7 @@ def begin_recipe(project: Project, args: Namespace) -> int:
 
 
 def serve_drafts(project: Project, args: Namespace) -> int:
-    serve.serve_while_writing(project, args.port)
+    drafts.serve_while_writing(project, args.port)
     return 0
 
 

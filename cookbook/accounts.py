@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cookbook import claims, evidence, pages, proofs, shown, snippets, verdicts
 from cookbook.project import COMPOSE_FILE, LANGUAGES, Project
+from cookbook.snapshot import once
 from cookbook.verdicts import Verdict
 from cookbook.words import WORDS
 
@@ -37,6 +38,7 @@ class Account:
     date: str
 
 
+@once
 def accounts(project: Project) -> list[Account]:
     """The account of each recipe that has a page, in the order of the pages."""
     files = shown.shown(project)
@@ -143,7 +145,7 @@ def _lines(
     project: Project, recipe: str, files: dict[str, shown.Shown]
 ) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """The testable and the proven lines of *files*, which are counted for *recipe*."""
-    testable = {(path, each.line) for path, found in verdicts.planned(project, recipe).items() for each in found}
+    testable = verdicts.testable_lines(project, recipe)
     proven = testable & verdicts.proven_lines(verdicts.fresh(project, recipe))
     rows = [] if evidence.problems(project, recipe) else proofs.record(project, recipe, STACK_LINES) or []
     told = tuple(str(row["line"]).rstrip("…") for row in rows)

@@ -1,12 +1,15 @@
-"""Both languages built at once, and what mkdocs says of it told in one line for each fault."""
+"""Both languages built side by side, each by a `builder`, and what it says of them in one line for each fault."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,71 +17,119 @@ from cookbook import pages
 from cookbook.project import CookbookError, Project
 
 CONFIGS = {"fr": "mkdocs.yml", "en": "mkdocs.en.yml"}
-RECORD = re.compile(r"^(?P<level>[A-Z]+) *-  ", re.MULTILINE)  # how mkdocs begins what it logs
 ABOUT_LINK = re.compile(r"Doc file '(?P<page>.+?)' (?P<why>contains .*)")
 ABOUT_MACRO = re.compile(r"\[macros\] - ERROR .*?_File_: `(?P<page>.+?)`\s+(?P<why>.*?)\n", re.DOTALL)
 ORPHANS = 'The following pages exist in the docs directory, but are not included in the "nav"'
 
 
 class Built(NamedTuple):
-    """Whether both languages were built, and what mkdocs warned of, a line each."""
+    """Whether all that was asked for was built, and what mkdocs warned of, a line each."""
 
     succeeded: bool
     warnings: list[str]
 
 
-def build(
+class Builder:
+    """A process that builds one language as often as it is asked to, one thing after the other."""
+
+    def __init__(
+        self,
+        project: Project,
+        language: str,
+        env: Mapping[str, str],
+        *,
+        strict: bool = False,
+        keep_open: tuple[int, ...] = (),
+    ) -> None:
+        self.project = project
+        self.language = language
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115  # `close` does
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cookbook.builder", CONFIGS[language], *(["--strict"] if strict else [])],
+            cwd=project.root,
+            env={**os.environ, **env, "NO_MKDOCS_2_WARNING": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+            pass_fds=keep_open,
+        )
+
+    def begin(self, folder: Path) -> None:
+        """Have it build the whole language into *folder*."""
+        self._ask({"folder": str(folder)})
+
+    def begin_pages(self, paths: Sequence[str]) -> None:
+        """Have it build the pages at *paths*, below the folder of the language, again: where they were built before."""
+        self._ask({"pages": paths})
+
+    def end(self) -> Built:
+        """What became of that which began last, as soon as it ended."""
+        assert self.process.stdout is not None
+        answer = self.process.stdout.readline()
+        if not answer:
+            self.said.seek(0)
+            last = (self.said.read().decode(errors="replace").strip() or "it said nothing").splitlines()[-1]
+            return Built(False, [f"{CONFIGS[self.language]}: the build ended with {self.process.wait()}: {last}"])
+        told = json.loads(answer)
+        warnings = _lines(self.project, self.language, told["warnings"])
+        if told["failure"] and not warnings:
+            warnings = [f"{CONFIGS[self.language]}: not built: {told['failure']}"]
+        return Built(not told["failure"], warnings)
+
+    def close(self) -> None:
+        """End the process, whatever it is at."""
+        self.process.kill()
+        self.process.communicate()
+        self.said.close()
+
+    def _ask(self, request: Mapping[str, object]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # it died: `end` says of what
+            pass
+
+
+@contextmanager
+def building(
     project: Project, folder: Path, env: Mapping[str, str], *, strict: bool, keep_open: tuple[int, ...] = ()
-) -> Built:
-    """Build both languages at once into *folder*: the whole site is in its ``fr/``, English below ``fr/en/``.
+) -> Iterator[list[Builder]]:
+    """Both languages while they are built side by side into *folder*: see `finish`. Leaving ends what still runs.
 
     *keep_open* are file descriptors that the builds hold as long as they live.
     """
-    environment = {**os.environ, **env, "NO_COLOR": "1", "NO_MKDOCS_2_WARNING": "1"}
-    environment.pop("COLUMNS", None)  # without it, and without a terminal, mkdocs does not fold its lines
-    running = []
+    builders: list[Builder] = []
     try:
-        for language, config in CONFIGS.items():
-            # Side by side, for the French build empties the folder that it writes to.
-            argv = ["build", "--config-file", config, "--site-dir", str(folder / language)]
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "mkdocs", *argv, "--strict" if strict else "--no-strict"],
-                    cwd=project.root,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    errors="replace",
-                    pass_fds=keep_open,
-                )
-            )
-        outputs = [process.communicate()[0] for process in running]
+        for language in CONFIGS:
+            builders.append(Builder(project, language, env, strict=strict, keep_open=keep_open))
+            builders[-1].begin(folder / language)
+        yield builders
     finally:
-        for process in running:
-            process.kill()
-            process.wait()
-    warnings = []
-    for language, process, output in zip(CONFIGS, running, outputs, strict=True):
-        told = _warnings(project, language, output)
-        if process.returncode and not told:
-            last = (output.strip() or "it said nothing").splitlines()[-1]
-            told = [f"{CONFIGS[language]}: mkdocs ended with exit code {process.returncode}: {last}"]
-        warnings += told
-    succeeded = all(process.returncode == 0 for process in running)
+        for builder in builders:
+            builder.close()
+
+
+def finish(builders: Sequence[Builder], folder: Path) -> Built:
+    """Wait for both languages: the whole site is then in the ``fr/`` of *folder*, English below ``fr/en/``."""
+    ended = [builder.end() for builder in builders]
+    succeeded = all(built.succeeded for built in ended)
     if succeeded:
         (folder / "en").rename(folder / "fr" / "en")
-    return Built(succeeded, warnings)
+    return Built(succeeded, [warning for built in ended for warning in built.warnings])
 
 
-def _warnings(project: Project, language: str, output: str) -> list[str]:
+def build(project: Project, folder: Path, env: Mapping[str, str], *, strict: bool) -> Built:
+    """Build both languages side by side into *folder*: the whole site is in its ``fr/``, English below ``fr/en/``."""
+    with building(project, folder, env, strict=strict) as builders:
+        return finish(builders, folder)
+
+
+def _lines(project: Project, language: str, messages: Sequence[str]) -> list[str]:
     """The warnings and errors that mkdocs logged, one line each, which begins with the file that it is about."""
     found = []
-    _, *logged = RECORD.split(output)
-    for level, text in zip(logged[::2], logged[1::2], strict=True):
-        if level not in ("WARNING", "ERROR", "CRITICAL"):
-            continue
+    for text in messages:
         why = text.partition("\n")[0]
         file = project.root / CONFIGS[language]
         if text.startswith(ORPHANS):

@@ -97,10 +97,8 @@ def shown_recipes(project: Project) -> dict[str, dict[str, str]]:
     """Each recipe that a page names in its front matter, with the page's title in each language."""
     found: dict[str, dict[str, str]] = {}
     for language in LANGUAGES:
-        for file in project.pages(language):
-            meta = pages.front_matter(file)
-            if recipe := meta.get("recipe"):
-                found.setdefault(str(recipe), {})[language] = str(meta.get("title", recipe))
+        for recipe, (_, meta) in pages.of_recipes(project, language).items():
+            found.setdefault(recipe, {})[language] = str(meta.get("title", recipe))
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from cookbook import columns, evidence
 from cookbook.columns import Column
 from cookbook.project import CookbookError, Project
+from cookbook.snapshot import once
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,7 @@ def write(project: Project, cell: Cell) -> Path:
 
 def load(project: Project, recipe: str, which: list[Column]) -> dict[Column, Cell]:
     """The cells of *recipe* that speak of the files as they are, for those of the columns *which* that have one."""
-    found = {}
-    files = _files(project, recipe)
-    for column in which:
-        file = _folder(project) / column.name / f"{recipe}.json"
-        if not file.exists():
-            continue
-        try:
-            cell = Cell(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            where = project.relative(file)
-            raise CookbookError(f"{where}: no cell of the matrix ({error}): delete it and run `make matrix`") from error
-        if cell.digest == _digest(project, column, files):
-            found[column] = cell
-    return found
+    return {column: cell for column in which if (cell := _fresh(project, recipe, column))}
 
 
 def problems(project: Project, recipe: str, which: list[Column]) -> list[str]:
@@ -76,6 +64,21 @@ def problems(project: Project, recipe: str, which: list[Column]) -> list[str]:
     ]
 
 
+@once
+def _fresh(project: Project, recipe: str, column: Column) -> Cell | None:
+    """The cell of *recipe* in *column*, if there is one and it speaks of the files as they are."""
+    file = _folder(project) / column.name / f"{recipe}.json"
+    if not file.exists():
+        return None
+    try:
+        cell = Cell(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        where = project.relative(file)
+        raise CookbookError(f"{where}: no cell of the matrix ({error}): delete it and run `make matrix`") from error
+    return cell if cell.digest == digest(project, column, recipe) else None
+
+
+@once
 def _files(project: Project, recipe: str) -> dict[str, str]:
     """The digests of what a local run depends on; the column itself pins its releases."""
     found = evidence.local_digests(project, recipe).items()

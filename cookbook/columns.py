@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cookbook import environments, servers
 from cookbook.project import CookbookError, Project
+from cookbook.snapshot import once
 
 NEWEST = ("celery", "django", "kombu", "redis")  # what of requirements.lock a recipe runs on
 PINNED = re.compile(rf"^(?:{'|'.join(NEWEST)})==.*$", re.MULTILINE)
@@ -32,6 +33,7 @@ class Column:
         return f"Celery {self.celery or newest}, {self.server.replace('-', ' ').title()}"
 
 
+@once
 def columns(project: Project) -> list[Column]:
     """Each older Celery on the default server, then the newest one on each other server.
 
@@ -56,6 +58,7 @@ def parse(project: Project, name: str) -> Column:
     return Column(celery, server)
 
 
+@once
 def pins(project: Project, column: Column) -> str:
     """The text that pins what *column* runs on: a change of it is a change of the column."""
     if column.celery:

@@ -16,23 +16,41 @@ from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook import pages, proofs
 from cookbook.markdown import attribute
-from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.project import LANGUAGES, CookbookError
+from cookbook.snapshot import Snapshot
 from cookbook.words import WORDS
 
 log = logging.getLogger("mkdocs.cookbook")
 
 
+def begin(env: MacrosPlugin) -> Context:
+    """Make the context of every macro that is called in the build of *env*, and keep it with *env*."""
+    context = Context(env, _snapshot(env), str(env.conf["theme"]["language"]))
+    env.cookbook = context
+    return context
+
+
 def context_of(env: MacrosPlugin) -> Context:
-    """The context of every macro that is called in the build of *env*."""
-    return Context(env, Project(Path(str(env.project_dir))), str(env.conf["theme"]["language"]))
+    """The context that `begin` made for *env*."""
+    context: Context = env.cookbook
+    return context
 
 
-@dataclass(frozen=True)
+def look_again(env: MacrosPlugin) -> None:
+    """Give the macros of *env* the project as it is now: for a page that is built again by itself."""
+    context_of(env).project = _snapshot(env)
+
+
+def _snapshot(env: MacrosPlugin) -> Snapshot:
+    return Snapshot(Path(str(env.project_dir)))
+
+
+@dataclass
 class Context:
     """The build that a macro is called in: the project, the language, and the page of the moment."""
 
     env: MacrosPlugin
-    project: Project
+    project: Snapshot
     language: str
 
     @property
@@ -82,19 +100,18 @@ class Context:
         """The address of the page of *recipe*, from this page; empty when it is this one."""
         if self.page.meta.get("recipe") == recipe:
             return ""
-        for file in self.project.pages(self.language):
-            if pages.front_matter(file).get("recipe") == recipe:
-                return self._address(file)
-        raise CookbookError(f"no page says `recipe: {recipe}` in its front matter")
+        found = pages.of_recipes(self.project, self.language)
+        if recipe not in found:
+            raise CookbookError(f"no page says `recipe: {recipe}` in its front matter")
+        return self._address(found[recipe][0])
 
     def titles(self) -> dict[str, str]:
         """The title of the page of each recipe, linked from this page, in the order of the titles."""
-        found = {}
-        for file in self.project.pages(self.language):
-            meta = pages.front_matter(file)
-            if recipe := meta.get("recipe"):
-                found[recipe] = f'<a href="{self._address(file)}">{escape(meta["title"])}</a>'
-        return dict(sorted(found.items(), key=lambda item: item[1].partition(">")[2].casefold()))
+        found = pages.of_recipes(self.project, self.language).items()
+        links = {
+            recipe: f'<a href="{self._address(file)}">{escape(meta["title"])}</a>' for recipe, (file, meta) in found
+        }
+        return dict(sorted(links.items(), key=lambda item: item[1].partition(">")[2].casefold()))
 
     def _address(self, file: Path) -> str:
         address = file.relative_to(self.project.docs / self.language).with_suffix("").as_posix()

@@ -14,10 +14,12 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from cookbook.project import CookbookError, Project, digest
+from cookbook.snapshot import once
 
 PYTHON = "3.11"  # the one that all of them run on: Celery 5.2 starts on none newer, this project on none older
 
 
+@once
 def releases(project: Project) -> list[str]:
     """The older releases of Celery that there is an environment for: "5.2", "5.3" …"""
     found = (lock.stem.removeprefix("celery-") for lock in _folder(project).glob("celery-*.txt"))

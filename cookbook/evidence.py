@@ -11,6 +11,7 @@ from typing import Any
 from cookbook import proof_source, terminal
 from cookbook.project import STACK_FILES, CookbookError, Project, digest, write_whole
 from cookbook.proof_source import Written
+from cookbook.snapshot import once
 
 SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
 WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
@@ -56,6 +57,7 @@ def proof_module(project: Project, recipe: str) -> Path:
     return project.proofs / f"test_{recipe}.py"
 
 
+@once
 def written(project: Project, recipe: str) -> Mapping[str, Written]:
     """The tests of *recipe* by name, as they are now: line, source, sentence, fixtures."""
     return proof_source.tests(project, proof_module(project, recipe))
@@ -66,6 +68,7 @@ def on_several(project: Project, recipe: str) -> set[str]:
     return {name for name, test in written(project, recipe).items() if ON_CELERY in test.fixtures}
 
 
+@once
 def digests(project: Project, recipe: str) -> dict[str, str]:
     """What a recipe's run depends on, by path: SHA-256 of the code of its proofs and of what they share with others,
     and of the bytes of its folder, the shared project, the stack, and the older releases of Celery that it asks for.
@@ -106,11 +109,13 @@ def write_json(file: Path, data: object) -> Path:
     return file
 
 
+@once
 def load(project: Project, recipe: str) -> list[Evidence]:
     """The records of *recipe*, one for each backend that it ran on; none when it never ran."""
     return [_read(project, file) for file in sorted(project.evidence.glob(f"*/{recipe}.json"))]
 
 
+@once
 def problems(project: Project, recipe: str) -> list[str]:
     """Why the evidence of *recipe* cannot be published, a line each: missing, stale, failed, or without any proof."""
     module = project.relative(proof_module(project, recipe))

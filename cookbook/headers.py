@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from html.parser import HTMLParser
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cookbook.html_checks import CSS_URL
+from cookbook.html_pages import Html, Tag
 from cookbook.project import CookbookError
 
 SELF, DATA, NONE = "'self'", "data:", "'none'"
@@ -41,36 +41,13 @@ APACHE = ".htaccess"
 NGINX = "headers.nginx.conf"
 
 
-class _Page(HTMLParser):
-    """What one page loads, by directive, and what of it is inline, with its line."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loads: dict[str, set[str]] = defaultdict(set)
-        self.inline: list[tuple[int, str]] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attributes}
-        line, _ = self.getpos()
-        is_data = tag == "script" and given.get("type", "").endswith("json")
-        if (tag == "script" and "src" not in given and not is_data) or tag == "style":
-            self.inline.append((line, f"<{tag}>"))
-        self.inline += [(line, f"{name}=") for name in given if name == "style" or name.startswith("on")]
-        if any(value.strip().lower().startswith("javascript:") for value in given.values()):
-            self.inline.append((line, "javascript:"))
-        rels = given.get("rel", "").split() if tag == "link" else []
-        for directive in filter(None, [BY_TAG.get(tag), *(BY_REL.get(rel) for rel in rels)]):
-            if not is_data:
-                url = given.get("src") or given.get("href") or given.get("data") or ""
-                self.loads[directive].add(DATA if url.startswith(DATA) else SELF)
-
-
-def problems(site: Path) -> list[str]:
-    """A line for each inline script or style of the pages of *site*: no policy of ours allows it."""
+def problems(rendered: Mapping[str, Html]) -> list[str]:
+    """A line for each inline script or style of the pages *rendered*: no policy of ours allows it."""
     found: dict[str, list[str]] = defaultdict(list)
-    for file in sorted(site.rglob("*.html")):
-        for line, what in _read(file).inline:
-            found[what].append(f"{file.relative_to(site).as_posix()}:{line}")
+    for name, page in rendered.items():
+        for tag in page.loading:
+            for what in _inline(tag):
+                found[what].append(f"{name}:{tag.line}")
     why = "which no policy can tell from what an attacker writes: put it into a file below theme/assets/"
     return [
         f"{first}: {what} inline{f' (and {len(others)} more)' if others else ''}, {why}"
@@ -78,12 +55,14 @@ def problems(site: Path) -> list[str]:
     ]
 
 
-def policy(site: Path) -> dict[str, str]:
+def policy(site: Path, rendered: Mapping[str, Html]) -> dict[str, str]:
     """The directives that the pages and stylesheets of *site* need, no more: `{"script-src": "'self'", …}`."""
     needs: dict[str, set[str]] = defaultdict(set)
-    for file in site.rglob("*.html"):
-        for directive, sources in _read(file).loads.items():
-            needs[directive] |= sources
+    for tag in (tag for page in rendered.values() for tag in page.loading if not _is_data(tag)):
+        url = next(filter(None, map(tag.attributes.get, ("src", "href", "data"))), "")
+        rels = tag.words("rel") if tag.name == "link" else set()
+        for directive in filter(None, [BY_TAG.get(tag.name), *map(BY_REL.get, rels)]):
+            needs[directive].add(DATA if url.startswith(DATA) else SELF)
     for file in site.rglob("*.css"):
         text = file.read_text(encoding="utf-8")
         if "@font-face" in text:
@@ -94,13 +73,13 @@ def policy(site: Path) -> dict[str, str]:
     return FIXED | dict(sorted((BY_SCRIPTS | found).items()))
 
 
-def write(site: Path) -> dict[str, str]:
-    """Give *site* its headers, in the files that static hosts take them from, and return them.
+def write(site: Path, rendered: Mapping[str, Html]) -> dict[str, str]:
+    """Give *site*, whose pages are *rendered*, its headers in the files that static hosts take them from; return them.
 
     ``_headers`` for Netlify and Cloudflare Pages, ``.htaccess`` for Apache, ``headers.nginx.conf`` to include in a
     server of nginx. For hosts that take none, as GitHub Pages and its like, each page holds its policy too.
     """
-    directives = policy(site)
+    directives = policy(site, rendered)
     headers = {POLICY: _written(directives), **OTHERS}
     lines = "".join(f"  {name}: {value}\n" for name, value in headers.items())
     (site / NETLIFY).write_text(f"/*\n{lines}", encoding="utf-8")
@@ -132,7 +111,14 @@ def _written(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
-def _read(file: Path) -> _Page:
-    page = _Page()
-    page.feed(file.read_text(encoding="utf-8"))
-    return page
+def _inline(tag: Tag) -> Iterator[str]:
+    """What of *tag* is inline: all of it, an attribute, an address."""
+    if (tag.name == "script" and "src" not in tag.attributes and not _is_data(tag)) or tag.name == "style":
+        yield f"<{tag.name}>"
+    yield from (f"{name}=" for name in tag.attributes if name == "style" or name.startswith("on"))
+    if any(value.strip().lower().startswith("javascript:") for value in tag.attributes.values()):
+        yield "javascript:"
+
+
+def _is_data(tag: Tag) -> bool:
+    return tag.name == "script" and tag.attributes.get("type", "").endswith("json")

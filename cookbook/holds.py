@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from html import escape
 from importlib.metadata import version
 
@@ -25,6 +26,7 @@ def minor(number: str) -> str:
     return ".".join(number.split(".")[:2])
 
 
+@cache
 def newest() -> str:
     """The release of Celery that is installed here, which the ordinary run is about."""
     return minor(version("celery"))

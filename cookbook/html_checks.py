@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup, Tag
-
 from cookbook import pages, snippets, transcripts
+from cookbook.html_pages import Block, Html
 from cookbook.markdown import MARKER
 from cookbook.pages import Call
 from cookbook.project import LANGUAGES, Project
 
-LEFTOVER = re.compile(r"\{@|@\}|Macro Rendering Error")
-CODE = ("code", "pre", "script", "style")
-OWN_PRE = {"mermaid", "proof-source"}  # what is preformatted without being a block of a recipe
-POINTERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that name ids of the same page
-READ_ONLY = {"alternate", "author", "canonical", "license", "next", "prev"}  # a link to these loads nothing
 LINKING = ("*.css", "*.md", "feed.xml", "llms.txt", "sitemap.xml")  # what links to the site besides its pages
 ENTRY = re.compile(r"<(?:loc|link)>\s*(.*?)\s*</|<xhtml:link [^>]*href=\"([^\"]*)\"|<atom:link href=\"([^\"]*)\"")
 MARKDOWN_LINK = re.compile(r"\]\(([^\s()]+)\)|^<(\S+)>$", re.MULTILINE)
@@ -30,33 +23,9 @@ FENCED = re.compile(r"^[ ]*(`{3,}).*?^[ ]*\1$", re.MULTILINE | re.DOTALL)
 CSS_URL = re.compile(r"url\(\s*(?P<quote>['\"]?)(?P<url>.+?)(?P=quote)\s*\)|@import\s+['\"](?P<imported>[^'\"]+)")
 
 
-@dataclass(frozen=True)
-class Block:
-    """A block of code: what it says it shows (``core/celery.py:app``), its text, and what its copy button gives."""
-
-    source: str
-    text: str
-    copy: str | None
-
-
-@dataclass(frozen=True)
-class Html:
-    """One rendered page: ``name`` is its path below the site, ``requests`` what a browser loads with it unasked."""
-
-    name: str
-    ids: Counter[str]
-    pointers: frozenset[str]
-    links: tuple[str, ...]
-    requests: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    leftovers: tuple[str, ...]
-    canonical: str
-
-
-def problems(project: Project, site: Path) -> list[str]:
-    """A line for each fault of the built *site*, French at its root and English in its ``en/``."""
-    files = (path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html")))
-    rendered = {name: _read(site, name) for name in files}
+def problems(project: Project, site: Path, rendered: Mapping[str, Html]) -> list[str]:
+    """A line for each fault of the built *site*, French at its root and English in its ``en/``, whose pages are
+    *rendered*."""
     written = [file for language in LANGUAGES for file in project.pages(language)]
     sources = {f"{pages.address(project, file)}index.html": file for file in written}
     found = [
@@ -75,67 +44,9 @@ def problems(project: Project, site: Path) -> list[str]:
     return found + [f"{first}: {fault}{_more(others)}" for fault, (first, *others) in places.items()]
 
 
-def count_blocks(site: Path) -> int:
-    """How many blocks of the site name the recipe that they show."""
-    return sum(file.read_text(encoding="utf-8").count(' data-source="') for file in site.rglob("*.html"))
-
-
-# Reading -------------------------------------------------------------------------------------------------------------
-
-
-def _read(site: Path, name: str) -> Html:
-    soup = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
-    ids: Counter[str] = Counter()
-    pointers: set[str] = set()
-    links: list[str] = []
-    requests: list[str] = []
-    blocks: list[Block] = []
-    canonical = ""
-    for tag in soup.find_all(True):
-        ids.update(filter(None, {_attribute(tag, "id"), _attribute(tag, "name") if tag.name == "a" else ""}))
-        if tag.find_parent("article"):  # the theme around it has some of its own
-            pointers.update(*(_attribute(tag, pointer).split() for pointer in POINTERS))
-        links += _urls(tag)
-        if tag.name not in ("a", "area") and not (tag.name == "link" and READ_ONLY & {*tag.get_attribute_list("rel")}):
-            requests += _urls(tag)
-        if tag.name == "meta" and _attribute(tag, "property") == "og:image":
-            links.append(_attribute(tag, "content"))
-        if tag.name == "link" and "canonical" in tag.get_attribute_list("rel"):
-            canonical = _attribute(tag, "href")
-        if _is_block(tag):
-            code = tag.find("code") or tag
-            copy = _attribute(tag, "data-copy") if tag.has_attr("data-copy") else None
-            blocks.append(Block(_attribute(tag, "data-source"), code.get_text().removesuffix("\n"), copy))
-    leftovers = [text for text in soup.find_all(string=LEFTOVER) if not text.find_parent(CODE)]
-    return Html(
-        name,
-        ids,
-        frozenset(pointers),
-        tuple(links),
-        tuple(requests),
-        tuple(blocks),
-        tuple(" ".join(text.split())[:80] for text in leftovers),
-        canonical,
-    )
-
-
-def _attribute(tag: Tag, name: str) -> str:
-    return " ".join(filter(None, tag.get_attribute_list(name)))
-
-
-def _urls(tag: Tag) -> Iterator[str]:
-    for name in ("href", "src", "data", "poster", "xlink:href"):
-        if name != "data" or tag.name == "object":
-            yield from filter(None, [_attribute(tag, name)])
-    for candidate in filter(None, _attribute(tag, "srcset").split(",")):
-        yield candidate.split()[0]
-
-
-def _is_block(tag: Tag) -> bool:
-    classes = {*tag.get_attribute_list("class")}
-    if tag.name == "pre":
-        return not (classes & OWN_PRE or tag.find_parent("div", class_="highlight"))
-    return tag.name == "div" and "highlight" in classes
+def count_blocks(rendered: Mapping[str, Html]) -> int:
+    """How many blocks of the pages name the recipe that they show."""
+    return sum(bool(block.source) for html in rendered.values() for block in html.blocks)
 
 
 # Blocks --------------------------------------------------------------------------------------------------------------
@@ -198,7 +109,7 @@ def _own_faults(html: Html) -> Iterator[str]:
         yield f"something points to the id {name!r}, which nothing has"
 
 
-def _dead_links(site: Path, rendered: dict[str, Html], html: Html) -> Iterator[str]:
+def _dead_links(site: Path, rendered: Mapping[str, Html], html: Html) -> Iterator[str]:
     base = _base(rendered)
     for url in dict.fromkeys(html.requests):
         if _is_elsewhere(url, base):
@@ -208,7 +119,7 @@ def _dead_links(site: Path, rendered: dict[str, Html], html: Html) -> Iterator[s
             yield f"dead link to {url}: {fault}"
 
 
-def _asset_faults(site: Path, rendered: dict[str, Html], file: Path) -> Iterator[str]:
+def _asset_faults(site: Path, rendered: Mapping[str, Html], file: Path) -> Iterator[str]:
     base, text, name = _base(rendered), file.read_text(encoding="utf-8"), file.relative_to(site).as_posix()
     if file.suffix == ".css":
         for url in {match["url"] or match["imported"] for match in CSS_URL.finditer(text)}:
@@ -228,7 +139,7 @@ def _asset_faults(site: Path, rendered: dict[str, Html], file: Path) -> Iterator
             yield f"dead entry {address}: {fault}"
 
 
-def _base(rendered: dict[str, Html]) -> str:
+def _base(rendered: Mapping[str, Html]) -> str:
     """The address of the whole site, as its home page says it; empty when it says none."""
     return rendered["index.html"].canonical if "index.html" in rendered else ""
 
@@ -238,7 +149,7 @@ def _is_elsewhere(url: str, base: str) -> bool:
     return bool(parts.scheme in ("http", "https") or parts.netloc) and not (base and url.startswith(base))
 
 
-def _fault(site: Path, rendered: dict[str, Html], base: str, name: str, url: str) -> str:
+def _fault(site: Path, rendered: Mapping[str, Html], base: str, name: str, url: str) -> str:
     """Why *url*, found in the file *name* of the site, leads nowhere; empty when it does lead somewhere."""
     parts = urlsplit(url)
     if parts.scheme and not url.startswith(base or "http"):

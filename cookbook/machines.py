@@ -73,12 +73,10 @@ def recipes(project: Project, address: str) -> dict[str, Any]:
     """Each recipe that a page shows: its pages, its bundle, its files by SHA-256, and its runs with their proofs."""
     found: dict[str, Any] = {}
     for language in LANGUAGES:
-        for file in project.pages(language):
-            meta = pages.front_matter(file)
-            if recipe := meta.get("recipe"):
-                url = address + pages.address(project, file)
-                shown = {"title": meta["title"], "url": url, "markdown": f"{url}index.md"}
-                found.setdefault(recipe, {"pages": {}})["pages"][language] = shown
+        for recipe, (file, meta) in pages.of_recipes(project, language).items():
+            url = address + pages.address(project, file)
+            shown = {"title": meta["title"], "url": url, "markdown": f"{url}index.md"}
+            found.setdefault(recipe, {"pages": {}})["pages"][language] = shown
     for recipe, entry in found.items():
         entry["bundle"] = f"{address}bundles/{recipe}.zip"
         entry["files"] = {path: digest(project.root / path) for path in evidence.digests(project, recipe)}

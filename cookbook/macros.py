@@ -12,7 +12,7 @@ from typing import Any
 from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook import accounts, diagrams, holds, proofs, reference, snippets, timelines, transcripts
-from cookbook.context import Context, context_of
+from cookbook.context import Context, begin, context_of
 from cookbook.markdown import NOT_SEARCHED, attribute, fenced, html_block, typeset
 from cookbook.project import CookbookError
 from cookbook.proofs import recorded_table
@@ -23,7 +23,7 @@ CONSOLE = ".console"
 
 def define_env(env: MacrosPlugin) -> None:
     """Called by mkdocs-macros once for each build."""
-    context = context_of(env)
+    context = begin(env)
     evidenced = (compat, matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 FLAG = re.compile(r" *(?<![\w-])--?[a-z][\w-]*(?:[ =][^\s\"'|\\-]\S*)?")
@@ -35,19 +35,50 @@ def mutants(name: str, source: str, shown: Container[int]) -> list[Mutant]:
     Imports, docstrings, comments and annotations are left alone: `code()` refuses a name that no import defines, and
     nothing acts on the others.
     """
-    seen = {source}
     names: Counter[tuple[int, str]] = Counter()
     kept = []
-    found = _of_python(source) if name.endswith(".py") else _of_lines(source)
-    if name in SWITCHES_AND_VERSIONS:
-        found = (mutant for mutant in found if mutant.removes)
-    for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.removes)):
-        if mutant.line in shown and mutant.text not in seen:
-            seen.add(mutant.text)
-            names[mutant.line, mutant.change] += 1
-            count = names[mutant.line, mutant.change]
-            kept.append(replace(mutant, change=f"{mutant.change} ({count})") if count > 1 else mutant)
+    is_another = _telling_apart(name, source)
+    for mutant in filter(is_another, _candidates(name, source, shown)):
+        names[mutant.line, mutant.change] += 1
+        count = names[mutant.line, mutant.change]
+        kept.append(replace(mutant, change=f"{mutant.change} ({count})") if count > 1 else mutant)
     return kept
+
+
+def testable(name: str, source: str, shown: Container[int]) -> set[int]:
+    """The *shown* lines of the file called *name* on which something can be changed: those of its `mutants`."""
+    found: set[int] = set()
+    is_another = _telling_apart(name, source)
+    for mutant in _candidates(name, source, shown):
+        if mutant.line not in found and is_another(mutant):
+            found.add(mutant.line)
+    return found
+
+
+def _candidates(name: str, source: str, shown: Container[int]) -> Iterator[Mutant]:
+    """Each other text that a change of a *shown* line makes of *source*, once, in the order of the lines."""
+    seen = {source}
+    found = _of_python(source) if name.endswith(".py") else _of_lines(source)
+    for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.removes)):
+        may_be = mutant.removes or name not in SWITCHES_AND_VERSIONS
+        if may_be and mutant.line in shown and mutant.text not in seen:
+            seen.add(mutant.text)
+            yield mutant
+
+
+def _telling_apart(name: str, source: str) -> Callable[[Mutant], bool]:
+    """Whether a mutant of *source* is another program; costs as much as reading it."""
+    program = ast.dump(ast.parse(source)) if name.endswith(".py") else source
+
+    def is_another(mutant: Mutant) -> bool:
+        if not name.endswith(".py"):
+            return True
+        try:
+            return ast.dump(ast.parse(mutant.text)) != program
+        except SyntaxError:  # an `elif` by itself is no statement
+            return False
+
+    return is_another
 
 
 # Python --------------------------------------------------------------------------------------------------------------
@@ -95,17 +126,10 @@ class _Source:
 
 def _of_python(text: str) -> Iterator[Mutant]:
     """Only the text of what changes differs: proofs may look for the text around it."""
-    source, tree = _Source(text), ast.parse(text)
-    program = ast.dump(tree)
-    for node in _acting(tree):
+    source = _Source(text)
+    for node in _acting(ast.parse(text)):
         for change in (*_removals(node, source), *_alterations(node, source)):
-            changed = source.changed(change)
-            try:
-                is_another = ast.dump(ast.parse(changed)) != program
-            except SyntaxError:  # an `elif` by itself is no statement
-                continue
-            if is_another:
-                yield Mutant(change.line, change.change, change.removes, changed)
+            yield Mutant(change.line, change.change, change.removes, source.changed(change))
 
 
 def _acting(node: ast.AST) -> Iterator[ast.AST]:

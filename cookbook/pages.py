@@ -13,6 +13,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from mkdocs.utils.meta import YAML_RE, get_data
 
 from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.snapshot import once
 
 MARK = "\ufffc"
 """Stands in a page's text for a macro call or a code span (OBJECT REPLACEMENT CHARACTER)."""
@@ -145,6 +146,17 @@ def address(project: Project, file: Path) -> str:
 def front_matter(path: Path) -> dict[str, Any]:
     """The front matter alone, as MkDocs reads it; empty when there is none."""
     return get_data(path.read_text(encoding="utf-8-sig"))[1]
+
+
+@once
+def of_recipes(project: Project, language: str) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """The page in *language* of each recipe that one names in its front matter: its file and that front matter."""
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for file in project.pages(language):
+        meta = front_matter(file)
+        if recipe := meta.get("recipe"):
+            found.setdefault(str(recipe), (file, meta))
+    return found
 
 
 def macro_calls(path: Path, name: str | None = None) -> list[Call]:

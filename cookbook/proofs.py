@@ -7,6 +7,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -17,6 +18,7 @@ from cookbook.cells import Cell
 from cookbook.evidence import WORST_FIRST, Evidence, Proof
 from cookbook.markdown import NOT_SEARCHED, typeset
 from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.snapshot import once
 from cookbook.words import WORDS
 
 CHIPS = ("celery", "server", "django", "python")
@@ -45,6 +47,7 @@ class Claim:
         return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
 
 
+@once
 def find(project: Project, recipe: str, name: str) -> Claim:
     """The claim that the test *name* of *recipe* backs; CookbookError when there is no such test."""
     module = evidence.proof_module(project, recipe)
@@ -244,6 +247,7 @@ def _versions(run: Evidence) -> str:
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
+@cache
 def _date(date: str, language: str) -> str:
     """An ISO date as the language writes it."""
     return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))

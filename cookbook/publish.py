@@ -19,6 +19,7 @@ from cookbook import (
     evidence,
     headers,
     html_checks,
+    html_pages,
     machines,
     new_recipe,
     parity,
@@ -29,6 +30,7 @@ from cookbook import (
 )
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.shown import code_calls
+from cookbook.snapshot import Snapshot
 
 EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
 HERE = -100  # AT_FDCWD of fcntl.h
@@ -42,9 +44,11 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
     """
     target = (site_dir or project.site).resolve()
     with _only_publisher(target) as (aside, lock):
-        _refuse(problems(project))
-        built = build.build(project, aside, {"COOKBOOK_PUBLISH": "true"}, strict=True, keep_open=(lock,))
-        _refuse(built.warnings)
+        env = {"COOKBOOK_PUBLISH": "true"}
+        with build.building(project, aside, env, strict=True, keep_open=(lock,)) as builders:
+            project = Snapshot(project.root)
+            _refuse(problems(project))
+            _refuse(build.finish(builders, aside).warnings)
         site = aside / "fr"
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
@@ -53,12 +57,12 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         for root in (site, *(site / language for language in LANGUAGES[1:])):
             stylesheets.join(root)
             scripts.join(root)
-        _refuse(html_checks.problems(project, site) + headers.problems(site))
-        headers.write(site)
-        blocks = html_checks.count_blocks(site)
+        rendered = html_pages.read_all(site)
+        _refuse(html_checks.problems(project, site, rendered) + headers.problems(rendered))
+        headers.write(site, rendered)
         swap(site, target)
     count = sum(len(project.pages(language)) for language in LANGUAGES)
-    print(f"{count} pages; {blocks} blocks equal their recipe byte for byte", flush=True)
+    print(f"{count} pages; {html_checks.count_blocks(rendered)} blocks equal their recipe byte for byte", flush=True)
     return target
 
 

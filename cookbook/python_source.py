@@ -6,6 +6,7 @@ import ast
 import symtable
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from pyflakes.checker import Checker
@@ -29,7 +30,7 @@ def cut_python(lines: Sequence[str], symbols: Sequence[str], where: str, given: 
     """
     source = "\n".join(lines)
     try:
-        tree = ast.parse(source)
+        tree, known = _read(source)
     except SyntaxError as error:
         raise CookbookError(f"{where}:{error.lineno}: {error.msg}: correct it, then run the recipe") from None
     if not symbols:
@@ -38,7 +39,6 @@ def cut_python(lines: Sequence[str], symbols: Sequence[str], where: str, given: 
             for name, line in undefined(source, where).items()
         )
         return list(lines)
-    known = _pieces(tree, lines)
     pieces = _chosen(known, symbols, where)
     numbers = _numbers(pieces, lines)
     body = [lines[number - 1] if number else "" for number in numbers]
@@ -59,7 +59,7 @@ def cut_python(lines: Sequence[str], symbols: Sequence[str], where: str, given: 
 
 def symbol_lines(lines: Sequence[str], symbols: Sequence[str], where: str) -> list[int]:
     """The numbers (from 1) of the lines that define *symbols*; CookbookError when one is unknown or defined twice."""
-    known = _pieces(ast.parse("\n".join(lines)), lines)
+    _, known = _read("\n".join(lines))
     return [number for number in _numbers(_chosen(known, symbols, where), lines) if number]
 
 
@@ -91,6 +91,13 @@ class _Piece:
     symbol: str
     is_block: bool = False  # a function or a class, which blank lines set apart
     member_of: _Piece | None = None  # for a member of a class: the class's first line, with what stands above it
+
+
+@lru_cache(maxsize=512)
+def _read(source: str) -> tuple[ast.Module, Mapping[str, Sequence[_Piece]]]:
+    """The tree of *source*, and its pieces: pages show a file symbol by symbol."""
+    tree = ast.parse(source)
+    return tree, _pieces(tree, source.split("\n"))
 
 
 def _pieces(tree: ast.Module, lines: Sequence[str]) -> dict[str, list[_Piece]]:

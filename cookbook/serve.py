@@ -1,59 +1,31 @@
-"""Both languages under one address: while writing, rebuilt at each edit; and the published site, as it is."""
+"""The published site as a static host serves it."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import html
 import http.server
-import shutil
 import socket
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mkdocs.livereload import LiveReloadServer
-
-from cookbook import accounts, bundles, headers, machines
-from cookbook.build import CONFIGS, build
-from cookbook.project import CookbookError, Project
-from cookbook.publish import swap
+from cookbook import headers
+from cookbook.project import CookbookError
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8000
 COMPRESSED = ("application/javascript", "application/json", "application/xml", "image/svg+xml")  # and all of text/
-FAILED = '<!doctype html><meta charset="utf-8"><title>Not built</title><h1>Not built</h1><pre>{}</pre>'
-
-
-def serve_while_writing(project: Project, port: int | None = None) -> None:
-    """Serve both languages until Ctrl-C, built again when a page, a recipe, a proof or the machinery changes."""
-    port = _free_port(port)
-    folder = Path(tempfile.mkdtemp(prefix="cookbook-serve-"))
-    try:
-        server = _TwoLanguages(project, folder, port)
-        server.rebuild()
-        for path in _watched(project):
-            server.watch(str(path))
-        try:
-            server.serve()  # type: ignore[no-untyped-call]
-        except KeyboardInterrupt:
-            print()
-        finally:
-            server.shutdown()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def serve_site(site: Path, port: int | None = None) -> None:
     """Serve the published *site* until Ctrl-C."""
-    with SiteServer(site, _free_port(port)) as server:
+    with SiteServer(site, free_port(port)) as server:
         print(f"Serving it on {server.url} until Ctrl-C", flush=True)
         try:
             server.serve_forever()
@@ -76,50 +48,6 @@ def not_found(site: Path, path: str) -> bytes:
     """The page of *site* that says, in the language of the address *path*, that nothing is there."""
     page = site / ("en/404.html" if path.startswith("/en/") else "404.html")
     return page.read_bytes() if page.is_file() else b"404 Not Found"
-
-
-class _TwoLanguages(LiveReloadServer):
-    """mkdocs's own server, on one folder that holds both languages."""
-
-    def __init__(self, project: Project, folder: Path, port: int) -> None:
-        self.site, self.aside = folder / "site", folder / "aside"
-        super().__init__(self.rebuild, HOST, port, str(self.site))
-        self.project = project
-        self.has_good_pages = False
-
-    def rebuild(self) -> None:
-        """Build aside, then serve that; when the build fails, say why and go on serving the last good pages."""
-        start = time.monotonic()
-        env = {"SITE_URL": self.url, "SITE_URL_EN": f"{self.url}en/"}
-        built = build(self.project, self.aside, env, strict=False)
-        for warning in built.warnings:
-            print(warning)
-        print(f"{'Built' if built.succeeded else 'NOT built'} in {time.monotonic() - start:.1f} s", flush=True)
-        if built.succeeded:
-            self.has_good_pages = True
-            for recipe in bundles.shown_recipes(self.project):
-                with contextlib.suppress(CookbookError):  # it never ran, so no page offers its bundle
-                    bundles.write_bundle(self.project, recipe, self.aside / "fr" / "bundles" / f"{recipe}.zip")
-            accounts.write(self.project, self.aside / "fr" / accounts.JSON)
-            machines.write_copies(self.project, self.aside / "fr")
-            swap(self.aside / "fr", self.site)
-        elif not self.has_good_pages:
-            for page in (self.site / "index.html", self.site / "en/index.html"):
-                page.parent.mkdir(parents=True, exist_ok=True)
-                page.write_text(FAILED.format(html.escape("\n".join(built.warnings))), encoding="utf-8")
-        shutil.rmtree(self.aside, ignore_errors=True)
-
-    def server_activate(self) -> None:
-        super().server_activate()
-        print(f"Serving {self.url} and {self.url}en/ until Ctrl-C; edits are shown at once", flush=True)
-
-    def _serve_request(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes] | None:
-        """mkdocs asks its error handler for a page without saying for which address: answer here instead."""
-        answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)
-        if answer is None:
-            start_response("404 Not Found", [("Content-Type", "text/html; charset=utf-8")])
-            answer = [not_found(self.site, environ["PATH_INFO"])]
-        return answer
 
 
 class SiteServer(http.server.ThreadingHTTPServer):
@@ -177,14 +105,7 @@ class PublishedSite(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def _watched(project: Project) -> list[Path]:
-    project.evidence.mkdir(exist_ok=True)  # so that the first run of a recipe is seen too
-    folders = [project.docs, project.recipes, project.proofs, project.evidence, project.root / "theme"]
-    configs = [project.root / name for name in ("mkdocs.base.yml", *CONFIGS.values())]
-    return [*folders, *configs, Path(__file__).parent]
-
-
-def _free_port(wanted: int | None) -> int:
+def free_port(wanted: int | None) -> int:
     """*wanted*, else the usual port, which a browser may still have open, else any that is free."""
     for port in (wanted,) if wanted else (USUAL_PORT, 0):
         with socket.socket() as probe:

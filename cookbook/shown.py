@@ -9,6 +9,7 @@ from pathlib import Path
 from cookbook import pages, snippets
 from cookbook.pages import Call
 from cookbook.project import COMPOSE_FILE, LANGUAGES, Project
+from cookbook.snapshot import once
 
 
 @dataclass
@@ -29,6 +30,7 @@ def code_calls(project: Project) -> Iterator[tuple[str, Call]]:
             yield from ((project.relative(file), call) for call in _code_calls(project, file))
 
 
+@once
 def shown(project: Project) -> dict[str, Shown]:
     """What the pages of recipes show, by the path from the root; CookbookError for a call that shows nothing."""
     found: dict[str, Shown] = {}

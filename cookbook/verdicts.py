@@ -12,6 +12,7 @@ from pathlib import Path
 from cookbook import evidence, mutants, shown
 from cookbook.mutants import Mutant
 from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
+from cookbook.snapshot import once
 
 STATED = "tests/recipes/untestable.toml"
 SURVIVED = "survived"  # the other outcomes are `killed` and `timeout`, which is a way of being killed
@@ -57,6 +58,15 @@ def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
     return {path: each for path, each in found.items() if each}
 
 
+def testable_lines(project: Project, recipe: str) -> set[tuple[str, int]]:
+    """The lines that `planned` has a mutant of, as (file, line)."""
+    found = set()
+    for path, each in shown.of_recipe(project, recipe).items():
+        source = (project.root / path).read_text(encoding="utf-8")
+        found |= {(path, line) for line in mutants.testable(Path(path).name, source, each.lines)}
+    return found
+
+
 def judges(project: Project, recipe: str) -> list[str]:
     """The recipes whose proofs are about the lines counted for *recipe*, itself first."""
     return list(
@@ -85,6 +95,7 @@ def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
         raise CookbookError(f"{where}: not verdicts ({error}): delete it and run `make mutate`") from error
 
 
+@once
 def fresh(project: Project, recipe: str, files: Project | None = None) -> list[Verdict]:
     """The verdicts of *recipe* that hold for *files*, by default the project's: none when one of them was edited."""
     about, verdicts = load(project, recipe)
@@ -98,6 +109,7 @@ def save(project: Project, recipe: str, about: str, verdicts: Iterable[Verdict])
     write_whole(_file(project, recipe), f'{{"digest": "{about}", "mutants": [\n{lines}\n]}}\n')
 
 
+@once
 def statements(project: Project) -> list[Statement]:
     """The lines that STATED says cannot be proven; CookbookError when it is not written as it has to be."""
     file = project.root / STATED

@@ -1,3 +1,6 @@
+import os
+import re
+
 import pytest
 from mini import FILES, QUICK_PROOF, edit, make_project, write, write_evidence
 
@@ -37,10 +40,71 @@ def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
     built = build.build(project, project.root / "built", {}, strict=False)
     assert not built.succeeded
     french, english = built.warnings
-    assert french.startswith(
-        "mkdocs.yml: mkdocs ended with exit code 2: Error: Invalid value for '-f' / '--config-file'"
+    assert re.fullmatch(
+        r"mkdocs\.yml: not built: ConfigurationError: Config file '.*mkdocs\.yml' does not exist\.", french
     )
     assert english == "mkdocs.en.yml:6: Config value 'docs_dir': The path 'docs/de' isn't an existing directory."
+
+
+def test_a_build_that_dies_says_its_last_words(project, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(project.root))
+    write(project, "cookbook/__init__.py", "")
+    write(project, "cookbook/builder.py", "raise SystemExit('torn down')\n")
+    assert build.build(project, project.root / "built", {}, strict=False) == (
+        False,
+        [f"{config}: the build ended with 1: torn down" for config in ("mkdocs.yml", "mkdocs.en.yml")],
+    )
+
+
+@pytest.fixture
+def builder(project):
+    """The process that builds English, which it did once, into ``built/``."""
+    builder = build.Builder(project, "en", {})
+    builder.begin(project.root / "built")
+    assert builder.end() == (True, [])
+    yield builder
+    builder.close()
+
+
+def written(folder):
+    """What is in *folder*, but for the time of the build."""
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file() and "sitemap" not in file.name}
+
+
+def test_a_page_is_built_again_by_itself_as_the_whole_language_would_be(project, builder):
+    folder = project.root / "built"
+    edit(project, "docs/en/start/greet.md", "It greets.", "It greets you, [from home](../index.md).")
+    edit(project, "docs/en/start/greet.md", "- In a list:", "## More { #more }\n\nMuch more.\n\n- In a list:")
+    edit(project, "recipes/greet/tasks.py", "Hello", "Good morning")
+    for file in folder.rglob("*"):
+        os.utime(file, (0, 0))
+    builder.begin_pages(["start/greet.md"])
+    assert builder.end() == (True, [])
+    rebuilt = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and mtime(file)}
+    assert rebuilt == {"start/greet/index.html", "search/search_index.json"}
+    page = (folder / "start/greet/index.html").read_text(encoding="utf-8")
+    assert "Good morning" in page
+    assert 'class="gap"' in page  # its evidence is about another file
+    assert "Much more." in (folder / "search/search_index.json").read_text(encoding="utf-8")
+
+    in_steps = written(folder)
+    builder.begin(folder)
+    assert builder.end() == (True, [])
+    assert written(folder) == in_steps
+
+
+def mtime(file):
+    return file.stat().st_mtime
+
+
+def test_a_fault_of_a_page_built_by_itself_is_said_and_gone_when_it_is_fixed(project, builder):
+    edit(project, "docs/en/start/greet.md", "It greets.", "It greets, [here](#nowhere).")
+    builder.begin_pages(["start/greet.md"])
+    [line] = builder.end().warnings
+    assert line.startswith("docs/en/start/greet.md:11: contains a link '#nowhere', but there is no such anchor")
+    edit(project, "docs/en/start/greet.md", "[here](#nowhere)", "[here](#files)")
+    builder.begin_pages(["start/greet.md"])
+    assert builder.end() == (True, [])
 
 
 ENTERED = '''

@@ -4,6 +4,7 @@ import pytest
 from mini import BLOCKS, edit, make_project, write
 
 from cookbook import build, html_checks, machines
+from cookbook.html_pages import read_all
 from cookbook.project import Project
 
 PAGE = "start/greet/index.html"
@@ -47,12 +48,12 @@ def block(book, source):
 
 
 def problems(book):
-    return html_checks.problems(book, book.site)
+    return html_checks.problems(book, book.site, read_all(book.site))
 
 
 def test_a_site_as_it_was_built_has_no_problem_and_every_block_counts(built):
     assert problems(built) == []
-    assert html_checks.count_blocks(built.site) == BLOCKS
+    assert html_checks.count_blocks(read_all(built.site)) == BLOCKS
 
 
 # Blocks

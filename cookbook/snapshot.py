@@ -1,0 +1,39 @@
+"""The project as one build finds it: what is read or computed from its files, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from cookbook.project import Project
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Snapshot(Project):
+    """A project whose files count as unchanged: made at the start of a build and passed to all that the build calls.
+
+    ``known`` maps each call of a function marked `once` to its result. Callers share the results and never change them.
+    """
+
+    known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+def once(read: Callable[Concatenate[Project, _P], _T]) -> Callable[Concatenate[Project, _P], _T]:
+    """*read*, called once with the same arguments for a `Snapshot`, and each time for any other project."""
+
+    @wraps(read)
+    def reading(project: Project, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        if not isinstance(project, Snapshot):
+            return read(project, *args, **kwargs)
+        call = (read, args, *sorted(kwargs.items()))
+        if call not in project.known:
+            project.known[call] = read(project, *args, **kwargs)
+        found: _T = project.known[call]
+        return found
+
+    return reading
