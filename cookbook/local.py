@@ -97,12 +97,9 @@ class LocalStack(Stack):
         *,
         cold: bool = False,
     ) -> Process:
-        variables = {**self.environment(settings), **(env or {})}
+        variables = {**self._environment(settings), **(env or {})}
         cold = cold or self._is_first_start(argv)
         fork = None if cold else warm.start(self._programs, argv, env=variables, cwd=self.cwd)
-        name, *arguments = argv
-        program = self._programs / name  # not the script of that name in front on PATH, which starts it warm
-        argv = [str(program) if program.exists() else name, *arguments]
         process = Process(argv, env=variables, cwd=self.cwd, started=fork)
         self.processes.append(process)
         return process
@@ -118,13 +115,18 @@ class LocalStack(Stack):
         return True
 
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
+        variables = self._environment(settings)
+        for name in (*warm.SCRIPTS, "python"):
+            write_script(self.folder / "warm", name, warm.script(self._programs, name))
+        return variables | {"PATH": os.pathsep.join((str(self.folder / "warm"), variables["PATH"]))}
+
+    def _environment(self, settings: Mapping[str, Any] | None) -> dict[str, str]:
+        """The variables of a program that starts cold, as all that it starts."""
         if not self.port:
             self.start_redis()
         # The `redis-cli` in front on PATH is the one that reaches this stack's server.
         write_script(self.folder / "bin", "redis-cli", f'exec "{find_cli()}" -p {self.port} "$@"')
         write_jq(self.folder / "bin")
-        for name in (*warm.SCRIPTS, "python"):
-            write_script(self.folder / "bin", name, warm.script(self._programs, name))
         return {
             "PATH": os.pathsep.join((str(self.folder / "bin"), str(self._programs), os.environ["PATH"])),
             "HOME": str(self.folder),

@@ -14,6 +14,8 @@ from cookbook.failures import Failure
 from cookbook.project import CookbookError, Project
 
 PYTEST_USAGE_ERROR = 4
+PROOFS_PER_CORE = 4  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
+TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
 TOO_MANY = 10  # failed proofs: it is not chance, and a second try of all of them would take minutes
 
 
@@ -69,12 +71,13 @@ def run_proofs(project: Project, recipes: Sequence[str], *options: str) -> int:
     """Run pytest on the proofs of *recipes*, side by side when there are several."""
     modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
     count = len(recipes) if len(recipes) > 1 else len(evidence.written(project, recipes[0]))
-    return run_pytest(project, modules, *(_side_by_side() if count > 1 else ()), *options)
+    each = PROOFS_PER_CORE if "--stack=local" in options else TESTS_PER_CORE
+    return run_pytest(project, modules, *(_side_by_side(each) if count > 1 else ()), *options)
 
 
 def run_tests(project: Project, *arguments: str) -> int:
     """Run pytest on the tests of the machinery or of the site, side by side."""
-    return run_pytest(project, arguments, *_side_by_side(), "--stack=local")
+    return run_pytest(project, arguments, *_side_by_side(TESTS_PER_CORE), "--stack=local")
 
 
 def run_pytest(project: Project, tests: Sequence[str], *options: str) -> int:
@@ -97,9 +100,8 @@ def call(project: Project, argv: Sequence[str]) -> int:
         raise
 
 
-def _side_by_side() -> tuple[str, ...]:
-    """Three tests to each two processors: tests wait more than they compute."""
-    return "-n", str(max(2, 3 * (os.cpu_count() or 1) // 2)), "--dist", "worksteal"
+def _side_by_side(per_core: float) -> tuple[str, ...]:
+    return "-n", str(max(2, int(per_core * (os.cpu_count() or 1)))), "--dist", "worksteal"
 
 
 def _report(project: Project, failed: Sequence[Failure], stack: str) -> None:

@@ -154,7 +154,7 @@ def test_fifteen_megabytes_replace_the_process_after_every_task(stack, worker, d
     options = (("--max-memory-per-child", 200_000), ("--max-memory-per-child", 15_000), ("--max-tasks-per-child", 1))
     queues = [f"queue{number}" for number in range(len(options))]
     workers = [
-        worker(flag, str(limit), "--queues", queue, name=queue, wait=False)
+        worker(flag, str(limit), "--queues", queue, name=queue, wait=False, cold=True)
         for (flag, limit), queue in zip(options, queues, strict=True)
     ]
     stack.wait_ready(*workers)
