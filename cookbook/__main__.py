@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, publish, serve
+from cookbook import cells, columns, compose, evidence, matrix, mutate, new_recipe, parity, publish, serve, soak
 from cookbook.project import CookbookError, Project, find_project
 
 PYTEST_USAGE_ERROR = 4
@@ -78,6 +78,12 @@ def run_matrix(project: Project, args: Namespace) -> int:
         ]
     print(matrix.summary(project, asked, recipes))
     return _tell(failures + [line for recipe in recipes for line in cells.problems(project, recipe, asked)])
+
+
+def soak_recipes(project: Project, args: Namespace) -> int:
+    modules = [f"tests/recipes/test_{recipe}.py" for recipe in args.recipes or project.recipe_names()]
+    command = _pytest_command(project, modules, f"--stack={args.stack}")
+    return 0 if soak.soak(project, command, args.times) else 1
 
 
 def check_project(project: Project, args: Namespace) -> int:
@@ -184,7 +190,11 @@ def _parser() -> ArgumentParser:
     )
     varying = add("matrix", run_matrix, "run recipes on older Celery releases and on other servers: what is not fresh")
     mutating = add("mutate", mutate_recipes, "take away or alter each line that pages show: a proof must fail")
-    for command in (*running, varying, mutating):
+    soaking = add(
+        "soak", soak_recipes, "run proofs again and again, half of the times on a busy machine: flaky ones show"
+    )
+    soaking.add_argument("--times", type=int, default=2, metavar="N", help="how many runs (default: 2)")
+    for command in (*running, varying, mutating, soaking):
         command.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
     running[1].set_defaults(record=True)
 
@@ -217,7 +227,7 @@ def _parser() -> ArgumentParser:
     serving = add("serve", serve_drafts, "serve both languages while writing: edits show at once; no Redis, no Docker")
     for command in (making, serving):
         command.add_argument("--port", type=int, help="of 127.0.0.1 (default: 8000, or any free one when it is taken)")
-    for command in (*running, making):
+    for command in (*running, making, soaking):
         command.add_argument(
             "--stack", default="auto", help="auto, local or compose: what recipes run on (default: auto)"
         )
@@ -237,13 +247,18 @@ def _parser() -> ArgumentParser:
 
 
 def _pytest(project: Project, paths: Sequence[str], *options: str) -> int:
-    """Run the tests at *paths*, three to each two processors: tests wait more than they compute."""
+    """Run the tests at *paths*."""
+    status = _call(project, _pytest_command(project, paths, *options))
+    return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)  # among its other codes: no tests at all
+
+
+def _pytest_command(project: Project, paths: Sequence[str], *options: str) -> list[str]:
+    """What runs the tests at *paths*, three to each two processors: tests wait more than they compute."""
     places = [project.root / path for path in paths]
     files = sum(len([*place.rglob("test_*.py")]) if place.is_dir() else 1 for place in places)
     workers = max(2, 3 * (os.cpu_count() or 1) // 2)
     side_by_side = ("-n", str(workers), "--dist", "worksteal") if files > 1 else ()
-    status = _call(project, [sys.executable, "-m", "pytest", "-q", *side_by_side, *options, *paths])
-    return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)  # among its other codes: no tests at all
+    return [sys.executable, "-m", "pytest", "-q", *side_by_side, *options, *paths]
 
 
 def _call(project: Project, argv: Sequence[str]) -> int:

@@ -8,7 +8,20 @@ import cookbook.__main__ as command_line
 from cookbook import compose, parity
 from cookbook.__main__ import main
 
-COMMANDS = ("run", "record", "matrix", "mutate", "check", "parity", "publish", "site", "serve", "test", "new-recipe")
+COMMANDS = (
+    "run",
+    "record",
+    "matrix",
+    "mutate",
+    "check",
+    "parity",
+    "publish",
+    "site",
+    "serve",
+    "soak",
+    "test",
+    "new-recipe",
+)
 GREET = "docs/{}/start/greet.md"
 RUN = "run `python -m cookbook run greet`"
 
