@@ -67,10 +67,11 @@ def test_a_proof_that_fails_sometimes_is_named_with_its_log(project):
 
 
 def test_a_run_that_ends_before_its_proofs_is_a_failure(project):
-    write(project, "tests/recipes/test_greet.py", "import nowhere")
+    write(project, "tests/recipes/test_greet.py", 'def test_it():\n    """Only English."""\n')
     said = cookbook(project, "soak", "--times", "1", "--stack", "local")
     assert said.returncode == 1
-    assert "build/soak/run-1/" in said.stdout
+    assert "pytest itself: build/soak/run-1/output.log" in said.stdout
+    assert "needs a docstring of two paragraphs" in (project.root / "build/soak/run-1/output.log").read_text()
 
 
 def test_a_killed_soak_leaves_no_busy_loop(project):
