@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip -qq --disable-pip-version-check
 COOKBOOK := $(VENV)/bin/python -m cookbook
 READY := $(VENV)/ready
 
-.PHONY: help site test matrix mutate record serve check env lock clean
+.PHONY: help site test matrix mutate soak record serve check env lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +48,10 @@ check: $(READY)
 #: make mutate [RECIPE=x]     take away or alter each line that pages show, and see a proof fail
 mutate: $(READY)
 	@$(COOKBOOK) mutate $(RECIPE)
+
+#: make soak [RECIPE=x]       run proofs TIMES=2 times, half of them on a busy machine: flaky ones show
+soak: $(READY)
+	@$(COOKBOOK) soak $(RECIPE) $(if $(TIMES),--times $(TIMES)) $(if $(STACK),--stack $(STACK))
 
 #: make env                   the environment alone, in .venv
 env: $(READY)

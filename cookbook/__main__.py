@@ -24,6 +24,7 @@ from cookbook import (
     proving,
     publish,
     serve,
+    soak,
 )
 from cookbook.project import CookbookError, Project, find_project
 
@@ -84,6 +85,11 @@ def run_matrix(project: Project, args: Namespace) -> int:
         ]
     print(matrix.summary(project, asked, recipes))
     return _tell(failures + [line for recipe in recipes for line in cells.problems(project, recipe, asked)])
+
+
+def soak_recipes(project: Project, args: Namespace) -> int:
+    command = proving.proofs_command(project, args.recipes or project.recipe_names(), f"--stack={args.stack}")
+    return 0 if soak.soak(project, command, args.times) else 1
 
 
 def check_project(project: Project, args: Namespace) -> int:
@@ -180,7 +186,11 @@ def _parser() -> ArgumentParser:
     )
     varying = add("matrix", run_matrix, "run recipes on older Celery releases and on other servers: what is not fresh")
     mutating = add("mutate", mutate_recipes, "take away or alter each line that pages show: a proof must fail")
-    for command in (*running, varying, mutating):
+    soaking = add(
+        "soak", soak_recipes, "run proofs again and again, half of the times on a busy machine: flaky ones show"
+    )
+    soaking.add_argument("--times", type=int, default=2, metavar="N", help="how many runs (default: 2)")
+    for command in (*running, varying, mutating, soaking):
         command.add_argument("recipes", nargs="*", metavar="RECIPE", help="name of a recipe (default: every recipe)")
     running[1].set_defaults(record=True)
 
@@ -214,7 +224,7 @@ def _parser() -> ArgumentParser:
     serving = add("serve", serve_drafts, "serve both languages while writing: edits show at once; no Redis, no Docker")
     for command in (making, serving):
         command.add_argument("--port", type=int, help="of 127.0.0.1 (default: 8000, or any free one when it is taken)")
-    for command in (*running, making):
+    for command in (*running, making, soaking):
         command.add_argument(
             "--stack", default="auto", choices=("auto", "local", "compose"), help="what recipes run on (default: auto)"
         )

@@ -13,6 +13,7 @@ from cookbook import compose, evidence, failures, freshness
 from cookbook.failures import Failure
 from cookbook.project import CookbookError, Project
 
+PYTEST = (sys.executable, "-m", "pytest", "-q")
 PYTEST_USAGE_ERROR = 4
 PROOFS_PER_CORE = 4  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
 TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
@@ -69,10 +70,12 @@ def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
 
 def run_proofs(project: Project, recipes: Sequence[str], *options: str) -> int:
     """Run pytest on the proofs of *recipes*, side by side when there are several."""
-    modules = [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
-    count = len(recipes) if len(recipes) > 1 else len(evidence.written(project, recipes[0]))
-    each = PROOFS_PER_CORE if "--stack=local" in options else TESTS_PER_CORE
-    return run_pytest(project, modules, *(_side_by_side(each) if count > 1 else ()), *options)
+    return run_pytest(project, _modules(recipes), *_at_once(project, recipes, options), *options)
+
+
+def proofs_command(project: Project, recipes: Sequence[str], *options: str) -> list[str]:
+    """The command that `run_proofs` runs."""
+    return [*PYTEST, *_at_once(project, recipes, options), *options, *_modules(recipes)]
 
 
 def run_tests(project: Project, *arguments: str) -> int:
@@ -82,7 +85,7 @@ def run_tests(project: Project, *arguments: str) -> int:
 
 def run_pytest(project: Project, tests: Sequence[str], *options: str) -> int:
     """0 when *tests* passed, 2 when pytest does not know an option, else 1, also without a single test."""
-    status = call(project, [sys.executable, "-m", "pytest", "-q", *options, *tests])
+    status = call(project, [*PYTEST, *options, *tests])
     return {0: 0, PYTEST_USAGE_ERROR: 2}.get(status, 1)
 
 
@@ -98,6 +101,16 @@ def call(project: Project, argv: Sequence[str]) -> int:
         process.terminate()
         process.wait()
         raise
+
+
+def _modules(recipes: Sequence[str]) -> list[str]:
+    return [f"tests/recipes/test_{recipe}.py" for recipe in recipes]
+
+
+def _at_once(project: Project, recipes: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
+    count = len(recipes) if len(recipes) > 1 else len(evidence.written(project, recipes[0]))
+    each = PROOFS_PER_CORE if "--stack=local" in options else TESTS_PER_CORE
+    return _side_by_side(each) if count > 1 else ()
 
 
 def _side_by_side(per_core: float) -> tuple[str, ...]:

@@ -7,7 +7,20 @@ from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidenc
 from cookbook import compose, parity, proving
 from cookbook.__main__ import main
 
-COMMANDS = ("run", "record", "matrix", "mutate", "check", "parity", "publish", "site", "serve", "test", "new-recipe")
+COMMANDS = (
+    "run",
+    "record",
+    "matrix",
+    "mutate",
+    "check",
+    "parity",
+    "publish",
+    "site",
+    "serve",
+    "soak",
+    "test",
+    "new-recipe",
+)
 GREET = "docs/{}/start/greet.md"
 RUN = "run `python -m cookbook run greet`"
 
