@@ -214,8 +214,8 @@ def compose(project: Project, *args: str, name: str = "") -> str:
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no output"]
         raise CookbookError(
-            f"docker compose {args[0]}: {said[-1]}: without a registry, name images that are here in "
-            "PYTHON_IMAGE, REDIS_IMAGE and POSTGRES_IMAGE, or run with --stack=local"
+            f"docker compose {args[0]}: {said[-1]}: without a registry, make the images with "
+            '`eval "$(.ci/engine)"`, or run with --stack=local'
         )
     return done.stdout
 

@@ -63,9 +63,9 @@ def test_what_a_container_still_holds_is_removed_once_that_lets_go():
         holder.remove(force=True, v=True)
 
 
-def test_an_image_that_cannot_be_had_is_named_with_the_variable_to_set(project, monkeypatch):
+def test_an_image_that_cannot_be_pulled_is_named_with_the_command_that_makes_images(project, monkeypatch):
     monkeypatch.setenv("PYTHON_IMAGE", "localhost:1/no-such-image:1")
-    with pytest.raises(CookbookError, match=r"no-such-image.*PYTHON_IMAGE"):
+    with pytest.raises(CookbookError, match=r"no-such-image.*\.ci/engine"):
         compose.ComposeStack.prepare(project)
 
 
