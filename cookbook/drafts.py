@@ -158,8 +158,7 @@ class Drafts(LiveReloadServer):
         page = file.with_name("index.html")
         if file.name == "index.md" and ".." not in file.parts and page.is_file():
             text = page.read_text(encoding="utf-8")
-            address = machines.CANONICAL.search(text)
-            return "text/markdown", copies.markdown(text, address[1] if address else self.url).encode()
+            return "text/markdown", copies.markdown(text, machines.address_of(text)).encode()
         project = Snapshot(self.project.root)
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder, "made")

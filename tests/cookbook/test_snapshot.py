@@ -46,7 +46,7 @@ def test_a_build_takes_the_digest_of_each_file_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(evidence, "digest", counted)
     monkeypatch.chdir(project.root)
-    Language("mkdocs.yml", strict=True).build(str(tmp_path / "built"))
+    Language("mkdocs.yml", strict=True).build(tmp_path / "built", Snapshot(project.root))
     assert 'class="proof"' in (tmp_path / "built/start/greet/index.html").read_text(encoding="utf-8")
     assert len(taken) > 5
     assert set(taken.values()) == {1}
