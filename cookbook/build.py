@@ -149,7 +149,7 @@ def finish(builders: Sequence[Builder], folder: Path) -> Built:
 
 def rendered(builders: Sequence[Builder]) -> dict[str, Html]:
     """The pages of the whole site, as `complete` left them, by their paths below it."""
-    found = {}
+    found: dict[str, Html] = {}
     for builder in builders:
         folder = "" if builder.language == LANGUAGES[0] else f"{builder.language}/"
         found |= {f"{folder}{name}": replace(page, name=f"{folder}{name}") for name, page in builder.rendered.items()}

@@ -19,6 +19,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
+from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook import context, html_pages, machines, scripts, stylesheets
 from cookbook.build import STRICT, Answer, Request
@@ -27,7 +28,7 @@ from cookbook.project import CookbookError
 from cookbook.snapshot import Snapshot
 
 
-class _Kept(BasePlugin):  # type: ignore[type-arg]  # it has no options
+class _Kept(BasePlugin):  # type: ignore[type-arg,no-untyped-call]  # it has no options
     """What MkDocs makes for a whole build, and needs again for each of its pages."""
 
     files: Files
@@ -50,10 +51,11 @@ class Language:
 
     def build(self, folder: Path, project: Snapshot) -> None:
         """Build every page into *folder*, which is emptied first. Raises what MkDocs raises, SystemExit included."""
-        self.config = load_config(self.config_file, site_dir=str(folder), strict=self.strict)
+        with Path(self.config_file).open("rb") as file:  # given its name, MkDocs would report absolute paths
+            self.config = load_config(file, site_dir=str(folder), strict=self.strict)
         self.kept = _Kept()
         self.config.plugins["cookbook"] = self.kept
-        context.give(self.config.plugins["macros"], project)
+        self._give(project)
         self.config.plugins.on_startup(command="build", dirty=False)
         build.build(self.config)
 
@@ -63,7 +65,7 @@ class Language:
         Their front matter must be the one of the last build: other pages show it, in their navigation for example.
         """
         config, kept = self.config, self.kept
-        context.give(config.plugins["macros"], project)
+        self._give(project)
         search: Any = config.plugins["material/search"]
         entries = search.search_index.entries
         pages = [file.page for path in paths if (file := kept.files.get_file_from_path(path)) and file.page]
@@ -80,9 +82,14 @@ class Language:
             file.page.validate_anchor_links(files=kept.files, log_level=config.validation.links.anchors)
         config.plugins.on_post_build(config=config)
 
+    def _give(self, project: Snapshot) -> None:
+        macros = self.config.plugins["macros"]
+        assert isinstance(macros, MacrosPlugin)
+        context.give(macros, project)
+
 
 def complete(folder: Path) -> dict[str, Html]:
-    """Give the built pages in *folder* what they have when published, beside MkDocs' work; return what they are then."""
+    """Give the built pages in *folder* what they have when published beside MkDocs' work; return them as they are."""
     machines.write_copies(folder)
     stylesheets.join(folder)
     scripts.join(folder)

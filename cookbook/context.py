@@ -26,21 +26,22 @@ log = logging.getLogger("mkdocs.cookbook")
 def begin(env: MacrosPlugin) -> Context:
     """Make the context of every macro that is called in the build of *env*, and keep it with *env*."""
     project = getattr(env, "snapshot", None) or Snapshot(Path(str(env.project_dir)))
-    env.context = Context(env, project, str(env.conf["theme"]["language"]))
-    return context_of(env)
+    context = Context(env, project, str(env.conf["theme"]["language"]))
+    env.context = context  # type: ignore[attr-defined]
+    return context
 
 
 def context_of(env: MacrosPlugin) -> Context:
     """The context that `begin` made for *env*."""
-    context: Context = env.context
+    context: Context = env.context  # type: ignore[attr-defined]
     return context
 
 
 def give(env: MacrosPlugin, project: Snapshot) -> None:
     """Have the macros of *env* read *project*, in the build that begins or in one that goes on."""
-    env.snapshot = project
+    env.snapshot = project  # type: ignore[attr-defined]
     if hasattr(env, "context"):
-        env.context.project = project
+        context_of(env).project = project
 
 
 @dataclass
