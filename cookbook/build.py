@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cookbook import pages
-from cookbook.project import CookbookError, Project
+from cookbook.html_pages import Html
+from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.snapshot import Snapshot
 
 CONFIGS = {"fr": "mkdocs.yml", "en": "mkdocs.en.yml"}
+STRICT = "--strict"
 ABOUT_LINK = re.compile(r"Doc file '(?P<page>.+?)' (?P<why>contains .*)")
 ABOUT_MACRO = re.compile(r"\[macros\] - ERROR .*?_File_: `(?P<page>.+?)`\s+(?P<why>.*?)\n", re.DOTALL)
 ORPHANS = 'The following pages exist in the docs directory, but are not included in the "nav"'
@@ -27,6 +31,24 @@ class Built(NamedTuple):
 
     succeeded: bool
     warnings: list[str]
+
+
+class Request(NamedTuple):
+    """What a builder is to do: the whole language into *folder*, `complete` or not, else only *pages* once more."""
+
+    folder: Path | None = None
+    complete: bool = False
+    pages: Sequence[str] = ()
+    project: Snapshot | None = None
+    """With what is known of it; without, the builder reads the project in its working folder as it is."""
+
+
+class Answer(NamedTuple):
+    """Why it was not done, empty when it was; what was logged as warning or error; the pages, if they are complete."""
+
+    failure: str
+    warnings: list[str]
+    rendered: dict[str, Html]
 
 
 class Builder:
@@ -43,39 +65,44 @@ class Builder:
     ) -> None:
         self.project = project
         self.language = language
+        self.rendered: dict[str, Html] = {}
+        """The pages of the last build that was `complete`, by their paths below the site."""
         self.said = tempfile.TemporaryFile()  # noqa: SIM115  # `close` does
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cookbook.builder", CONFIGS[language], *(["--strict"] if strict else [])],
+            [sys.executable, "-m", "cookbook.builder", CONFIGS[language], *([STRICT] if strict else [])],
             cwd=project.root,
             env={**os.environ, **env, "NO_MKDOCS_2_WARNING": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.said,
-            text=True,
             pass_fds=keep_open,
         )
 
-    def begin(self, folder: Path) -> None:
-        """Have it build the whole language into *folder*."""
-        self._ask({"folder": str(folder)})
+    def begin(self, folder: Path, project: Snapshot | None = None, *, complete: bool = False) -> None:
+        """Have it build the whole language into *folder*, and make it *complete* as it is published.
+
+        It takes over what *project* knows; without one it reads the files by itself.
+        """
+        self._ask(Request(folder=folder, complete=complete, project=project))
 
     def begin_pages(self, paths: Sequence[str]) -> None:
         """Have it build the pages at *paths*, below the folder of the language, again: where they were built before."""
-        self._ask({"pages": paths})
+        self._ask(Request(pages=paths))
 
     def end(self) -> Built:
         """What became of that which began last, as soon as it ended."""
         assert self.process.stdout is not None
-        answer = self.process.stdout.readline()
-        if not answer:
+        try:
+            answer: Answer = pickle.load(self.process.stdout)  # noqa: S301  # from a process of ours
+        except EOFError:
             self.said.seek(0)
             last = (self.said.read().decode(errors="replace").strip() or "it said nothing").splitlines()[-1]
             return Built(False, [f"{CONFIGS[self.language]}: the build ended with {self.process.wait()}: {last}"])
-        told = json.loads(answer)
-        warnings = _lines(self.project, self.language, told["warnings"])
-        if told["failure"] and not warnings:
-            warnings = [f"{CONFIGS[self.language]}: not built: {told['failure']}"]
-        return Built(not told["failure"], warnings)
+        self.rendered = answer.rendered
+        warnings = _lines(self.project, self.language, answer.warnings)
+        if answer.failure and not warnings:
+            warnings = [f"{CONFIGS[self.language]}: not built: {answer.failure}"]
+        return Built(not answer.failure, warnings)
 
     def close(self) -> None:
         """End the process, whatever it is at."""
@@ -83,28 +110,27 @@ class Builder:
         self.process.communicate()
         self.said.close()
 
-    def _ask(self, request: Mapping[str, object]) -> None:
+    def _ask(self, request: Request) -> None:
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(request) + "\n")
+            pickle.dump(request, self.process.stdin)
             self.process.stdin.flush()
         except BrokenPipeError:  # it died: `end` says of what
             pass
 
 
 @contextmanager
-def building(
-    project: Project, folder: Path, env: Mapping[str, str], *, strict: bool, keep_open: tuple[int, ...] = ()
+def both(
+    project: Project, env: Mapping[str, str], *, strict: bool, keep_open: tuple[int, ...] = ()
 ) -> Iterator[list[Builder]]:
-    """Both languages while they are built side by side into *folder*: see `finish`. Leaving ends what still runs.
+    """A builder for each language, ended afterwards whatever it is at.
 
-    *keep_open* are file descriptors that the builds hold as long as they live.
+    *keep_open* are file descriptors that the builders hold as long as they live.
     """
     builders: list[Builder] = []
     try:
         for language in CONFIGS:
-            builders.append(Builder(project, language, env, strict=strict, keep_open=keep_open))
-            builders[-1].begin(folder / language)
+            builders += [Builder(project, language, env, strict=strict, keep_open=keep_open)]
         yield builders
     finally:
         for builder in builders:
@@ -112,7 +138,8 @@ def building(
 
 
 def finish(builders: Sequence[Builder], folder: Path) -> Built:
-    """Wait for both languages: the whole site is then in the ``fr/`` of *folder*, English below ``fr/en/``."""
+    """Wait for both languages, each begun in its folder of *folder*; the whole site is then in the ``fr/`` of it,
+    English below ``fr/en/``."""
     ended = [builder.end() for builder in builders]
     succeeded = all(built.succeeded for built in ended)
     if succeeded:
@@ -120,9 +147,20 @@ def finish(builders: Sequence[Builder], folder: Path) -> Built:
     return Built(succeeded, [warning for built in ended for warning in built.warnings])
 
 
+def rendered(builders: Sequence[Builder]) -> dict[str, Html]:
+    """The pages of the whole site, as `complete` left them, by their paths below it."""
+    found: dict[str, Html] = {}
+    for builder in builders:
+        folder = "" if builder.language == LANGUAGES[0] else f"{builder.language}/"
+        found |= {f"{folder}{name}": replace(page, name=f"{folder}{name}") for name, page in builder.rendered.items()}
+    return dict(sorted(found.items()))
+
+
 def build(project: Project, folder: Path, env: Mapping[str, str], *, strict: bool) -> Built:
     """Build both languages side by side into *folder*: the whole site is in its ``fr/``, English below ``fr/en/``."""
-    with building(project, folder, env, strict=strict) as builders:
+    with both(project, env, strict=strict) as builders:
+        for builder in builders:
+            builder.begin(folder / builder.language)
         return finish(builders, folder)
 
 

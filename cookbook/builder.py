@@ -5,12 +5,13 @@ What the machinery needs of MkDocs' build beyond its plugins stands here. `build
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import pickle
 import sys
 from collections.abc import Sequence
-from typing import IO, Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from mkdocs.commands import build
 from mkdocs.config import load_config
@@ -18,13 +19,16 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
+from mkdocs_macros.plugin import MacrosPlugin
 
-from cookbook import context
+from cookbook import context, html_pages, machines, scripts, stylesheets
+from cookbook.build import STRICT, Answer, Request
+from cookbook.html_pages import Html
+from cookbook.project import CookbookError
+from cookbook.snapshot import Snapshot
 
-STRICT = "--strict"
 
-
-class _Kept(BasePlugin):  # type: ignore[type-arg]  # it has no options
+class _Kept(BasePlugin):  # type: ignore[type-arg,no-untyped-call]  # it has no options
     """What MkDocs makes for a whole build, and needs again for each of its pages."""
 
     files: Files
@@ -45,21 +49,23 @@ class Language:
         self.config_file = config_file
         self.strict = strict
 
-    def build(self, folder: str) -> None:
+    def build(self, folder: Path, project: Snapshot) -> None:
         """Build every page into *folder*, which is emptied first. Raises what MkDocs raises, SystemExit included."""
-        self.config = load_config(self.config_file, site_dir=folder, strict=self.strict)
+        with Path(self.config_file).open("rb") as file:  # given its name, MkDocs would report absolute paths
+            self.config = load_config(file, site_dir=str(folder), strict=self.strict)
         self.kept = _Kept()
         self.config.plugins["cookbook"] = self.kept
+        self._give(project)
         self.config.plugins.on_startup(command="build", dirty=False)
         build.build(self.config)
 
-    def build_pages(self, paths: Sequence[str]) -> None:
+    def build_pages(self, paths: Sequence[str], project: Snapshot) -> None:
         """Build the pages at *paths*, below the folder of the language, again, and the search index.
 
         Their front matter must be the one of the last build: other pages show it, in their navigation for example.
         """
         config, kept = self.config, self.kept
-        context.look_again(config.plugins["macros"])
+        self._give(project)
         search: Any = config.plugins["material/search"]
         entries = search.search_index.entries
         pages = [file.page for path in paths if (file := kept.files.get_file_from_path(path)) and file.page]
@@ -76,25 +82,51 @@ class Language:
             file.page.validate_anchor_links(files=kept.files, log_level=config.validation.links.anchors)
         config.plugins.on_post_build(config=config)
 
+    def _give(self, project: Snapshot) -> None:
+        macros = self.config.plugins["macros"]
+        assert isinstance(macros, MacrosPlugin)
+        context.give(macros, project)
 
-def main(argv: Sequence[str], requests: IO[str], answers: IO[str]) -> None:
-    """Answer each of *requests* until they end, a line of JSON each: ``{"folder": …}`` or ``{"pages": […]}``."""
+
+def complete(folder: Path) -> dict[str, Html]:
+    """Give the built pages in *folder* what they have when published beside MkDocs' work; return them as they are."""
+    machines.write_copies(folder)
+    stylesheets.join(folder)
+    scripts.join(folder)
+    return html_pages.read_all(folder)
+
+
+def main(argv: Sequence[str], requests: BinaryIO, answers: BinaryIO) -> None:
+    """Give an `Answer` to each `Request` until they end; both are pickled."""
     language = Language(argv[0], strict=STRICT in argv)
     logged = _Logged(logging.WARNING)
     logger = logging.getLogger("mkdocs")
     logger.setLevel(logging.INFO)
     logger.addHandler(logged)
-    for request in requests:
-        asked = json.loads(request)
+    while request := _next(requests):
         failure = ""
+        rendered: dict[str, Html] = {}
+        project = request.project or Snapshot(Path.cwd())
         try:
-            if folder := asked.get("folder"):
-                language.build(folder)
+            if request.folder:
+                language.build(request.folder, project)
+                rendered = complete(request.folder) if request.complete else {}
             else:
-                language.build_pages(asked["pages"])
+                language.build_pages(request.pages, project)
+        except CookbookError as error:
+            failure = str(error)
         except (Exception, SystemExit) as error:  # Abort is one
             failure = f"{type(error).__name__}: {error}"
-        print(json.dumps({"failure": failure, "warnings": logged.taken()}), file=answers, flush=True)
+        pickle.dump(Answer(failure, logged.taken(), rendered), answers)
+        answers.flush()
+
+
+def _next(requests: BinaryIO) -> Request | None:
+    try:
+        request: Request = pickle.load(requests)  # noqa: S301  # from the process that started this one
+    except EOFError:
+        return None
+    return request
 
 
 class _Logged(logging.Handler):
@@ -120,6 +152,6 @@ def _replaced(entries: list[dict[str, Any]], url: str, new: list[dict[str, Any]]
 
 
 if __name__ == "__main__":
-    with os.fdopen(os.dup(1), "w") as answers:
+    with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # what anyone prints is no answer
-        main(sys.argv[1:], sys.stdin, answers)
+        main(sys.argv[1:], sys.stdin.buffer, out)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 
 import mkdocs
+import PIL
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = (1200, 630)  # pixels: what Open Graph asks for
@@ -17,6 +20,18 @@ BOLD, PLAIN, SIGNS = FONTS / "lato-bold.woff", FONTS / "lato-normal.woff", FONTS
 TICK = "\uf00c"
 TITLE_SIZES = range(84, 40, -4)
 TITLE_HEIGHT = 340
+
+
+def kept_card(folder: Path, title: str, site_name: str, versions: str) -> bytes:
+    """The `card` of these texts: from *folder* if it was drawn before by the same code, else drawn and put there."""
+    drawn_by = (Path(__file__).read_bytes(), PIL.__version__, mkdocs.__version__)
+    file = folder / f"{hashlib.sha256(repr((title, site_name, versions, drawn_by)).encode()).hexdigest()}.png"
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(f".{os.getpid()}")
+        aside.write_bytes(card(title, site_name, versions))
+        aside.replace(file)
+    return file.read_bytes()
 
 
 def card(title: str, site_name: str, versions: str) -> bytes:

@@ -25,24 +25,23 @@ log = logging.getLogger("mkdocs.cookbook")
 
 def begin(env: MacrosPlugin) -> Context:
     """Make the context of every macro that is called in the build of *env*, and keep it with *env*."""
-    context = Context(env, _snapshot(env), str(env.conf["theme"]["language"]))
-    env.cookbook = context
+    project = getattr(env, "snapshot", None) or Snapshot(Path(str(env.project_dir)))
+    context = Context(env, project, str(env.conf["theme"]["language"]))
+    env.context = context  # type: ignore[attr-defined]
     return context
 
 
 def context_of(env: MacrosPlugin) -> Context:
     """The context that `begin` made for *env*."""
-    context: Context = env.cookbook
+    context: Context = env.context  # type: ignore[attr-defined]
     return context
 
 
-def look_again(env: MacrosPlugin) -> None:
-    """Give the macros of *env* the project as it is now: for a page that is built again by itself."""
-    context_of(env).project = _snapshot(env)
-
-
-def _snapshot(env: MacrosPlugin) -> Snapshot:
-    return Snapshot(Path(str(env.project_dir)))
+def give(env: MacrosPlugin, project: Snapshot) -> None:
+    """Have the macros of *env* read *project*, in the build that begins or in one that goes on."""
+    env.snapshot = project  # type: ignore[attr-defined]
+    if hasattr(env, "context"):
+        context_of(env).project = project
 
 
 @dataclass

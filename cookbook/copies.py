@@ -27,7 +27,8 @@ def markdown(page: str, address: str) -> str:
     Links are absolute, code is as in its recipe with its notes below, a drawing is its text, a proof its sentence and
     how it ended.
     """
-    article = BeautifulSoup(page, "html.parser").select_one("article")
+    start, end = page.find("<article"), page.rfind("</article>")  # to read the theme around it would take as long again
+    article = BeautifulSoup(page[start:end], "html.parser").select_one("article") if 0 <= start < end else None
     if article is None:
         raise ValueError(f"{address}: no article in this page")
     for unwanted in article.select(", ".join(LEFT_OUT)):

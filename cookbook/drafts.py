@@ -44,10 +44,11 @@ def serve_while_writing(project: Project, port: int | None = None) -> None:
 
 
 class Drafts(LiveReloadServer):
-    """mkdocs's own server, on the French folder, in which ``en`` leads to the English one."""
+    """mkdocs's own server, on a link to the French folder, in which ``en`` is one to the English folder."""
 
     def __init__(self, project: Project, folder: Path, port: int) -> None:
-        super().__init__(self.rebuild, HOST, port, str(folder))
+        self.site = folder / "site"
+        super().__init__(self.rebuild, HOST, port, str(self.site))
         self.project = project
         self.folder = folder
         self.numbers = count()
@@ -122,17 +123,14 @@ class Drafts(LiveReloadServer):
         root = self.folder / "failed"
         if self.built.keys() == {*LANGUAGES}:
             root = self.built["fr"]
-            link = self.folder / "en"
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.built["en"])
-            link.replace(root / "en")
+            _link(root / "en", self.built["en"])
         else:
             for page in (root / "index.html", root / "en/index.html"):
                 page.parent.mkdir(parents=True, exist_ok=True)
                 page.write_text(FAILED.format(html.escape(why_not)), encoding="utf-8")
-        self.root = str(root)
+        _link(self.site, root)
         for folder in self.folder.iterdir():
-            if folder not in (root, *self.built.values()):
+            if folder not in (self.site, root, *self.built.values()):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def server_activate(self) -> None:
@@ -144,7 +142,7 @@ class Drafts(LiveReloadServer):
         answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)
         if answer is None:
             path = str(environ["PATH_INFO"])
-            status, kind, body = HTTPStatus.NOT_FOUND, "text/html", not_found(Path(self.root), path)
+            status, kind, body = HTTPStatus.NOT_FOUND, "text/html", not_found(self.site, path)
             if made := self._made(path):
                 status, (kind, body) = HTTPStatus.OK, made
             charset = "; charset=utf-8" if kind.startswith("text/") else ""
@@ -154,12 +152,11 @@ class Drafts(LiveReloadServer):
 
     def _made(self, path: str) -> tuple[str, bytes] | None:
         """The media type and the bytes of what the published site has at *path* beside what mkdocs builds."""
-        file = Path(self.root, path.lstrip("/"))
+        file = Path(self.site, path.lstrip("/"))
         page = file.with_name("index.html")
         if file.name == "index.md" and ".." not in file.parts and page.is_file():
             text = page.read_text(encoding="utf-8")
-            address = machines.CANONICAL.search(text)
-            return "text/markdown", copies.markdown(text, address[1] if address else self.url).encode()
+            return "text/markdown", copies.markdown(text, machines.address_of(text)).encode()
         project = Snapshot(self.project.root)
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder, "made")
@@ -173,3 +170,10 @@ class Drafts(LiveReloadServer):
                     return None
                 return "application/zip", target.read_bytes()
         return None
+
+
+def _link(link: Path, folder: Path) -> None:
+    """Have *link* lead to *folder*, from one moment to the next."""
+    aside = link.with_name(f".{link.name}")
+    aside.symlink_to(folder)
+    aside.replace(link)

@@ -13,6 +13,7 @@ from mkdocs.utils.yaml import yaml_load
 from cookbook import cards, copies, evidence, feeds, pages, proofs
 from cookbook.build import CONFIGS
 from cookbook.project import LANGUAGES, CookbookError, Project, digest
+from cookbook.snapshot import once
 from cookbook.words import WORDS
 
 CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
@@ -23,15 +24,14 @@ def write(project: Project, site: Path) -> None:
 
     The same pages and evidence give the same bytes.
     """
-    write_copies(project, site)
     address = _address(site)
+    for place, picture in pictures(project).items():
+        file = site / "cards" / place / "index.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture)
     for language in LANGUAGES:
         config = _config(project, language)
         folder = site / ("" if language == LANGUAGES[0] else language)
-        for file in project.pages(language):
-            picture = site / "cards" / pages.address(project, file) / "index.png"
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            picture.write_bytes(_card(project, file, str(config["site_name"])))
         (folder / "llms.txt").write_text(llms(project, language, config, address), encoding="utf-8")
         feed = feeds.feed(project, language, str(config["site_name"]), address)
         (folder / "feed.xml").write_text(feed, encoding="utf-8")
@@ -41,14 +41,34 @@ def write(project: Project, site: Path) -> None:
     (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\n\n{maps}", encoding="utf-8")
 
 
-def write_copies(project: Project, site: Path) -> None:
-    """Each page as Markdown beside it, which its button "copy page" gives."""
-    address = _address(site)
+def write_copies(folder: Path) -> None:
+    """Each page of the built language in *folder* as Markdown beside it, which its button "copy page" gives."""
+    for file in folder.rglob("index.html"):
+        page = file.read_text(encoding="utf-8")
+        file.with_name("index.md").write_text(copies.markdown(page, address_of(page)), encoding="utf-8")
+
+
+@once
+def pictures(project: Project) -> dict[str, bytes]:
+    """The card of each page, by the address of the page below the site; what was drawn before is kept in .cache/."""
+    found = {}
     for language in LANGUAGES:
+        name = str(_config(project, language)["site_name"])
         for file in project.pages(language):
-            place = pages.address(project, file)
-            page = (site / place / "index.html").read_text(encoding="utf-8")
-            (site / place / "index.md").write_text(copies.markdown(page, address + place), encoding="utf-8")
+            meta = pages.front_matter(file)
+            recipes = [str(meta["recipe"])] if meta.get("recipe") else project.recipe_names()
+            runs = [run for recipe in recipes for run in evidence.load(project, recipe)]
+            texts = (str(meta["title"]), name, " · ".join(proofs.chips(runs)))
+            found[pages.address(project, file)] = cards.kept_card(project.root / ".cache" / "cards", *texts)
+    return found
+
+
+def address_of(page: str) -> str:
+    """Where *page*, HTML, will be served, as it says; CookbookError when it does not."""
+    found = CANONICAL.search(page)
+    if not found:
+        raise CookbookError("mkdocs.yml: no site_url, so that nothing can link to the site: give it one")
+    return found[1]
 
 
 def llms(project: Project, language: str, config: dict[str, Any], address: str) -> str:
@@ -104,13 +124,6 @@ def recipes(project: Project, address: str) -> dict[str, Any]:
     return {"site": address, "recipes": dict(sorted(found.items()))}
 
 
-def _card(project: Project, file: Path, site_name: str) -> bytes:
-    meta = pages.front_matter(file)
-    recipes = [meta["recipe"]] if meta.get("recipe") else project.recipe_names()
-    runs = [run for recipe in recipes for run in evidence.load(project, recipe)]
-    return cards.card(str(meta["title"]), site_name, " · ".join(proofs.chips(runs)))
-
-
 def _contents(project: Project, language: str, nav: list[Any]) -> Iterator[tuple[str, list[Path]]]:
     """The title of each section of *nav* and its pages; a page that stands alone is a section of its own."""
     folder = project.docs / language
@@ -127,7 +140,4 @@ def _config(project: Project, language: str) -> dict[str, Any]:
 
 def _address(site: Path) -> str:
     """Where the whole site will be served, as its home page says it."""
-    found = CANONICAL.search((site / "index.html").read_text(encoding="utf-8"))
-    if not found:
-        raise CookbookError("mkdocs.yml: no site_url, so that nothing can link to the site: give it one")
-    return found[1]
+    return address_of((site / "index.html").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cookbook import (
@@ -19,14 +19,11 @@ from cookbook import (
     evidence,
     headers,
     html_checks,
-    html_pages,
     machines,
     new_recipe,
     parity,
     prose,
-    scripts,
     snippets,
-    stylesheets,
 )
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.shown import code_calls
@@ -45,19 +42,21 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
     target = (site_dir or project.site).resolve()
     with _only_publisher(target) as (aside, lock):
         env = {"COOKBOOK_PUBLISH": "true"}
-        with build.building(project, aside, env, strict=True, keep_open=(lock,)) as builders:
+        with build.both(project, env, strict=True, keep_open=(lock,)) as builders:
             project = Snapshot(project.root)
+            with suppress(CookbookError):  # `problems` says it better
+                accounts.accounts(project)  # which rest on all that the macros show
+            for builder in builders:
+                builder.begin(aside / builder.language, project, complete=True)
             _refuse(problems(project))
+            machines.pictures(project)
             _refuse(build.finish(builders, aside).warnings)
+            rendered = build.rendered(builders)
         site = aside / "fr"
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
         accounts.write(project, site / accounts.JSON)
         machines.write(project, site)
-        for root in (site, *(site / language for language in LANGUAGES[1:])):
-            stylesheets.join(root)
-            scripts.join(root)
-        rendered = html_pages.read_all(site)
         _refuse(html_checks.problems(project, site, rendered) + headers.problems(rendered))
         headers.write(site, rendered)
         swap(site, target)

@@ -18,6 +18,7 @@ class Snapshot(Project):
     """A project whose files count as unchanged: made at the start of a build and passed to all that the build calls.
 
     ``known`` maps each call of a function marked `once` to its result. Callers share the results and never change them.
+    Pickled, it takes them along to another process.
     """
 
     known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -30,7 +31,7 @@ def once(read: Callable[Concatenate[Project, _P], _T]) -> Callable[Concatenate[P
     def reading(project: Project, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         if not isinstance(project, Snapshot):
             return read(project, *args, **kwargs)
-        call = (read, args, *sorted(kwargs.items()))
+        call = (read.__module__, read.__qualname__, args, *sorted(kwargs.items()))
         if call not in project.known:
             project.known[call] = read(project, *args, **kwargs)
         found: _T = project.known[call]

@@ -15,6 +15,7 @@ from pygments.util import ClassNotFound
 
 from cookbook.project import STACK_FILES, CookbookError, Project
 from cookbook.python_source import bound_names, cut_python, symbol_lines, unknown
+from cookbook.snapshot import once
 from cookbook.suggest import did_you_mean_file
 
 MARK = re.compile(r"\s*(?:#|//|;|--|<!--)\s*(region|endregion):\s*(.*?)\s*(?:-->)?\s*")
@@ -43,6 +44,7 @@ class Snippet:
     title: str  # the path that readers give the file in their own project
 
 
+@once
 def cut(project: Project, path: str, *symbols: str) -> Snippet:
     """The *symbols* of the file at *path* (below ``recipes/``, or of the stack) in source order, or the whole file.
 

@@ -1,9 +1,11 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from mini import edit, make_project
 
 from cookbook import evidence
+from cookbook import project as project_module
 from cookbook.builder import Language
 from cookbook.project import Project
 from cookbook.snapshot import Snapshot, once
@@ -37,16 +39,15 @@ def test_a_snapshot_tells_the_arguments_apart_and_another_one_sees_the_edit(tmp_
 def test_a_build_takes_the_digest_of_each_file_once(tmp_path, monkeypatch):
     project = make_project(tmp_path)
     edit(project, "docs/fr/start/greet.md", "Elle salue.", 'Elle salue.{@ proven("greet::test_it_greets_by_name") @}')
-    taken = Counter()
-    digest = evidence.digest
+    taken: Counter[Path] = Counter()
 
     def counted(path):
         taken[path] += 1
-        return digest(path)
+        return project_module.digest(path)
 
     monkeypatch.setattr(evidence, "digest", counted)
     monkeypatch.chdir(project.root)
-    Language("mkdocs.yml", strict=True).build(str(tmp_path / "built"))
+    Language("mkdocs.yml", strict=True).build(tmp_path / "built", Snapshot(project.root))
     assert 'class="proof"' in (tmp_path / "built/start/greet/index.html").read_text(encoding="utf-8")
     assert len(taken) > 5
     assert set(taken.values()) == {1}
