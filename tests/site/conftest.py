@@ -5,11 +5,13 @@ import shutil
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Error, expect, sync_playwright
+from playwright.sync_api import expect, sync_playwright
+from tabs import open_tab
 
 from cookbook.serve import served
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first is the same engine without the windows of a desktop: a page costs a third.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Without these Chromium calls home at its start, and waits where nothing answers.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 expect.set_options(timeout=30_000)  # milliseconds, as for everything else that Playwright waits for
@@ -43,31 +45,8 @@ def browser():
 
 @pytest.fixture
 def tab(browser, address):
-    """A page of the browser that notes what went wrong on it: errors of scripts, and requests to anyone else."""
-    context = browser.new_context(base_url=address, permissions=["clipboard-read", "clipboard-write"])
-    opened = context.new_page()
-    opened.wrong = []
-    opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
-    opened.on("console", lambda message: opened.wrong.append(message.text) if message.type == "error" else None)
-    foreign = opened.wrong.append
-    opened.on("request", lambda request: request.url.startswith((address, "data:")) or foreign(request.url))
-    go = opened.goto
-
-    def goto(path):
-        # Chromium drops what it is loading whenever a network comes or goes, as those of your own Docker do.
-        for _ in range(10):
-            opened.wrong.clear()
-            try:
-                go(path)
-            except Error as error:
-                opened.wrong.append(error.message)
-            opened.wait_for_load_state("networkidle")
-            if not any("ERR_NETWORK_CHANGED" in each for each in opened.wrong):
-                return
-
-    opened.goto = goto
-    yield opened
-    context.close()
+    with browser.new_context(base_url=address, permissions=["clipboard-read", "clipboard-write"]) as context:
+        yield open_tab(context, address)
 
 
 @pytest.fixture(scope="session")

@@ -1,42 +1,12 @@
-"""What a machine can say of it: axe on every page, and what axe does not look at."""
+"""What a machine can say of it: axe on what opens, and what axe does not look at; test_pages has axe on every page."""
 
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from test_reader import PAGES, RECIPES
+from axe import NARROW, PALETTES, WIDE, assert_axe_finds_nothing, look
 
-AXE = Axe()
-OPTIONS = {
-    "rules": {"target-size": {"enabled": True}},  # which axe leaves out unless asked, and Lighthouse asks
-    "resultTypes": ["violations"],  # what passed is not told element by element: half the time
-}
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 COLOUR = re.compile(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);")
 GROUNDS, NO_TEXT = ("paper", "ground"), ("paper", "ground", "line", "on-leaf")
-
-
-PALETTES = {"light": "default", "dark": "slate"}  # and what Material calls them
-
-
-def look(tab, size, palette):
-    tab.set_viewport_size(size)
-    tab.emulate_media(color_scheme=palette, reduced_motion="reduce")
-    tab.wait_for_function("(name) => document.body.dataset.mdColorScheme === name", arg=PALETTES[palette])
-
-
-def assert_axe_finds_nothing(tab):
-    found = AXE.run(tab, options=OPTIONS)
-    assert not found.violations_count, found.generate_report()[:2000]
-
-
-@pytest.mark.parametrize("language", ["", "en/"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_on_a_page_wide_and_light_nor_narrow_and_dark(tab, language, path):
-    tab.goto(language + path)
-    for size, palette in ((WIDE, "light"), (NARROW, "dark")):
-        look(tab, size, palette)
-        assert_axe_finds_nothing(tab)
 
 
 @pytest.mark.parametrize("path", ["", "contribute/", "404.html", "start/first-task/", "run/prefetch/"])
@@ -94,15 +64,6 @@ def test_every_colour_of_text_and_code_has_its_contrast_on_both_grounds_in_both_
             contrast = (other + 0.05) / (one + 0.05)
             low += [f"{name} {palette[name]} on {ground}: {contrast:.2f}"] if contrast < 4.5 else []
     assert low == []
-
-
-@pytest.mark.parametrize("path", RECIPES)
-def test_every_drawing_has_a_name_and_says_the_same_in_words(soup, path):
-    for language in ("fr", "en"):
-        for drawing in soup(path, language).select("article figure svg"):
-            assert drawing["role"] == "img"
-            assert drawing["aria-label"] == drawing.find_parent("figure").find("figcaption").get_text()
-            assert drawing.find_parent("figure").select_one("details :is(li, td)").get_text()
 
 
 FOCUS = """() => {

@@ -138,11 +138,6 @@ def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack
         assert not LOST.search(ran.stdout + ran.stderr), ran
 
 
-@pytest.mark.parametrize("path", RECIPES)
-def test_both_languages_of_a_page_give_the_same_to_copy(soup, path):
-    assert list(copied(soup(path, "fr"))) == list(copied(soup(path, "en")))
-
-
 @pytest.mark.docker
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")

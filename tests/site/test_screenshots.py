@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mini import edit, make_project, write_evidence
+from tabs import SETTLED
 
 from cookbook import parity, publish
 from cookbook.serve import served
@@ -139,7 +140,7 @@ def test_a_page_looks_as_it_did(request, browser, project, name):
             say = pytest.fail if os.environ.get("CI") else pytest.skip
             say(f"the pictures were taken with the font {FONT}: install it (Debian: fonts-dejavu-core)")
         page.goto(request.getfixturevalue(where) + path)
-        page.wait_for_load_state("networkidle")
+        page.evaluate(SETTLED)
         page.add_style_tag(content=STYLE)
         arrange(page)
         taken = page.screenshot(animations="disabled")
