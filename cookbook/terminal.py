@@ -14,6 +14,7 @@ _SEQUENCE = re.compile(
     r"|(?P<move>[\r\b])"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # other control characters, and an ESC that begins nothing
 )
+_ERASES = ("K", "0K", "1K", "2K")
 
 
 def shown(printed: str) -> str:
@@ -22,7 +23,8 @@ def shown(printed: str) -> str:
     A carriage return or a backspace moves back in the line, and what follows overwrites it, as in a progress bar; CSI K
     erases a part of the line. Other movements of the cursor are left out.
     """
-    return "\n".join(_line(line) for line in printed.replace("\r\n", "\n").split("\n"))
+    kept = _SEQUENCE.sub(lambda found: found[0] if found["move"] or found["csi"] in _ERASES else "", printed)
+    return "\n".join(_line(line) for line in kept.split("\n"))
 
 
 def shown_in(data: object) -> object:
@@ -37,6 +39,7 @@ def shown_in(data: object) -> object:
 
 
 def _line(printed: str) -> str:
+    """What is left of a line in which the cursor moves back and erases."""
     cells: list[str] = []
     column = read = 0
     for sequence in [*_SEQUENCE.finditer(printed), None]:
@@ -54,6 +57,6 @@ def _line(printed: str) -> str:
             del cells[column:]
         elif sequence["csi"] == "1K":
             cells[: column + 1] = " " * min(column + 1, len(cells))
-        elif sequence["csi"] == "2K":
+        else:
             cells.clear()
     return "".join(cells)

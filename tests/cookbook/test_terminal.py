@@ -18,6 +18,7 @@ from cookbook.terminal import shown, shown_in
         "\x1b]8;id=a;https://example.org\x07",
         "\x1b]0;a title\x07",
         "\x9d0;a title\x9c",
+        "\x1b]0;two\nlines\x07",
         "\x1bP1$r0m\x1b\\",
         "\x1b_apc\x1b\\",
         "\x1b^pm\x1b\\",
