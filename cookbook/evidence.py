@@ -110,9 +110,12 @@ def write_json(file: Path, data: object) -> Path:
 
 
 @once
-def load(project: Project, recipe: str) -> list[Evidence]:
-    """The records of *recipe*, one for each backend that it ran on; none when it never ran."""
-    return [_read(project, file) for file in sorted(project.evidence.glob(f"*/{recipe}.json"))]
+def load(project: Project, recipe: str, backend: str = "*") -> list[Evidence]:
+    """The records of *recipe*, one for each backend that it ran on, or for *backend* alone; none when it never ran.
+
+    CookbookError for a file that is no record.
+    """
+    return [_read(project, file) for file in sorted(project.evidence.glob(f"{backend}/{recipe}.json"))]
 
 
 @once
@@ -147,8 +150,8 @@ def proves_something(runs: Collection[Evidence]) -> bool:
 
 
 def discard_stale(project: Project) -> list[str]:
-    """Remove the records that nothing can be published from: of a recipe that is gone, in a form of the past, and about
-    older files where another backend ran today's; return the paths of what was removed.
+    """Remove the records of recipes that are gone, and where one backend ran today's files, those of others that are
+    about older files or that cannot be read; return the paths of what was removed.
 
     Whoever ran the recipes on one backend is not held up by what another one said of older files.
     """
@@ -157,8 +160,8 @@ def discard_stale(project: Project) -> list[str]:
     today = {file for file, run in runs.items() if run and run.files == now.get(file.stem)}
     ran_today = {file.stem for file in today}
     removed = []
-    for file, run in runs.items():
-        if run is None or file.stem not in now or (file.stem in ran_today and file not in today):
+    for file in runs:
+        if file.stem not in now or (file.stem in ran_today and file not in today):
             file.unlink()
             removed.append(f"{project.relative(file.parent)}/{file.name}")
     return removed

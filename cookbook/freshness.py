@@ -38,7 +38,7 @@ def summary(recipes: Sequence[str], stale: Sequence[str]) -> str:
 def _is_fresh(project: Project, backend: str, recipe: str, now: dict[str, str]) -> bool:
     try:
         files = evidence.digests(project, recipe)
-        runs = [run for run in evidence.load(project, recipe) if run.backend == backend]
+        runs = evidence.load(project, recipe, backend)
     except CookbookError:  # a record in a form of the past, or a proof that is not Python: running it says more
         return False
     return any(

@@ -6,7 +6,7 @@ import pytest
 from mini import QUICK_PROOF, edit, make_project, write, write_evidence
 
 import cookbook.__main__ as command_line
-from cookbook import freshness, proving, servers
+from cookbook import compose, evidence, freshness, proving, servers
 from cookbook.__main__ import main
 
 RECIPES = ["greet", "two"]
@@ -66,7 +66,9 @@ def test_another_version_of_a_package_or_of_the_server_makes_all_due(project, mo
 
 
 def test_each_stack_has_evidence_of_its_own_and_compose_counts_the_images_it_would_use(project, monkeypatch):
+    write_evidence(project, backend="local", runs_on=freshness.runs_on(project, "compose"))
     assert due(project, "compose") == RECIPES
+    ran(project)
     ran(project, "compose")
     assert due(project, "compose") == ["two"]
     monkeypatch.setenv("REDIS_IMAGE", "valkey:9")
@@ -104,6 +106,17 @@ def test_site_runs_what_is_due_and_says_so(project, called, capsys):
     assert main(["site", "--stack", "local"]) == 0
     assert called == [["tests/recipes/test_two.py"]]
     assert capsys.readouterr().out.splitlines()[0] == "1 of 2 recipes fresh, running 1: two"
+
+
+def test_a_record_of_the_other_stack_in_a_form_of_the_past_stops_nothing(project, called, monkeypatch):
+    monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
+    monkeypatch.setattr(freshness, "find_server", lambda: pytest.fail("nothing runs on this machine"))
+    for recipe in RECIPES:
+        ran(project, "compose", recipe=recipe, files=evidence.digests(project, recipe))
+    write(project, "evidence/local/greet.json", '{"tests": [{"line": 1}]}')
+    assert main(["site"]) == 0
+    assert called == []
+    assert not (project.evidence / "local/greet.json").exists()
 
 
 def test_site_without_anything_due_runs_nothing(project, called, capsys):
