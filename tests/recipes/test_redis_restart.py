@@ -274,19 +274,19 @@ def test_how_long_delay_waits_for_a_redis_that_does_not_come_back(stack, record)
     default = {"CELERY_TASK_PUBLISH_RETRY_POLICY": ABSENT, "CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS": ABSENT}
     cases = [("default", "kept", default), ("default", "ignored", default | ignoring)]
     cases += [("recipe", "kept", {}), ("recipe", "ignored", ignoring)]
+    djangos = [stack.django(settings=settings, env={"REDIS_URL": NOBODY}) for _, _, settings in cases]
 
-    def wait_in_vain(case):
-        retries, result, settings = case
-        django = stack.django(settings=settings, env={"REDIS_URL": NOBODY})
+    def wait_in_vain(django, case):
         django("from redis_restart.tasks import fingerprint")
+        retries, result, _ = case
         began = time.monotonic()
         with pytest.raises(DjangoError) as failure:
             django("fingerprint.delay('a.bin')", SLOW_MACHINE)
         seconds = round(time.monotonic() - began, 1)
         return {"retries": retries, "result": result, "seconds": seconds, "error": failure.value.name}
 
-    with ThreadPoolExecutor() as pool:
-        rows = list(pool.map(wait_in_vain, cases))
+    with ThreadPoolExecutor(len(cases)) as pool:
+        rows = list(pool.map(wait_in_vain, djangos, cases))
     record("outage", rows)
     assert [row["error"] for row in rows] == ["RuntimeError", "OperationalError"] * 2
     default_kept, default_ignored, kept, ignored = (row["seconds"] for row in rows)
