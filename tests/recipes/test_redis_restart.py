@@ -2,15 +2,17 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 import pytest
 from situations import FAST, SLOW_MACHINE, held, reader, slow_file, swept_within_seconds
 
 from cookbook.environments import releases
 from cookbook.processes import wait_until
+from cookbook.project import find_project
 from cookbook.stack import ABSENT, DjangoError
 
+OLDER = releases(find_project(Path(__file__).parent))
 CRASH = "Unrecoverable error: AttributeError(\"'NoneType' object has no attribute 'hostname'\")"
 ATTEMPTS = 4  # it ends only if it sees one of its two connections cut before the other, which it nearly always does
 NOBODY = "redis://127.0.0.1:9"  # the port `discard`: no server of ours listens there
@@ -86,19 +88,18 @@ def test_a_worker_that_holds_a_countdown_task_survives_a_restart_of_redis(worker
     assert all(survived)
 
 
-@pytest.mark.timeout(2 * SLOW_MACHINE)
-def test_every_older_release_survives_it(project, on_celery, record):
+@pytest.mark.parametrize("release", OLDER)
+def test_every_older_release_survives_it(on_celery, release, record):
     """From 5.2 to 5.6 the worker that holds a countdown task reconnects and runs the next task: 5.7.0 is the first to
     end.
 
     De 5.2 à 5.6, le worker qui détient une tâche à compte à rebours se reconnecte et exécute la tâche suivante : 5.7.0
     est la première à se terminer.
     """
-    with ThreadPoolExecutor(3) as pool:
-        rows = list(pool.map(survival, map(on_celery, releases(project))))
-    record("releases", rows)
-    assert [row["celery"].rpartition(".")[0] for row in rows] == ["5.2", "5.3", "5.4", "5.5", "5.6"]
-    assert all(row["survives"] and row["next"] == "SUCCESS" for row in rows)
+    row = survival(on_celery(release))
+    record("releases", [row])
+    assert row["celery"].startswith(f"{release}.")
+    assert (row["survives"], row["next"]) == (True, "SUCCESS")
 
 
 def survival(stack):
@@ -273,15 +274,19 @@ def test_how_long_delay_waits_for_a_redis_that_does_not_come_back(stack, record)
     default = {"CELERY_TASK_PUBLISH_RETRY_POLICY": ABSENT, "CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS": ABSENT}
     cases = [("default", "kept", default), ("default", "ignored", default | ignoring)]
     cases += [("recipe", "kept", {}), ("recipe", "ignored", ignoring)]
-    rows: list[dict[str, Any]] = []
-    for retries, result, settings in cases:
-        django = stack.django(settings=settings, env={"REDIS_URL": NOBODY})
+    djangos = [stack.django(settings=settings, env={"REDIS_URL": NOBODY}) for _, _, settings in cases]
+
+    def wait_in_vain(django, case):
         django("from redis_restart.tasks import fingerprint")
+        retries, result, _ = case
         began = time.monotonic()
         with pytest.raises(DjangoError) as failure:
             django("fingerprint.delay('a.bin')", SLOW_MACHINE)
         seconds = round(time.monotonic() - began, 1)
-        rows.append({"retries": retries, "result": result, "seconds": seconds, "error": failure.value.name})
+        return {"retries": retries, "result": result, "seconds": seconds, "error": failure.value.name}
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        rows = list(pool.map(wait_in_vain, djangos, cases))
     record("outage", rows)
     assert [row["error"] for row in rows] == ["RuntimeError", "OperationalError"] * 2
     default_kept, default_ignored, kept, ignored = (row["seconds"] for row in rows)
