@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +52,13 @@ class Number(NamedTuple):
     line: int
     written: str
     value: float | str
+
+
+class Definition(NamedTuple):
+    """What a statement of a module uses by name, and the numbers in its source and, for a proof, in its sentences."""
+
+    names: frozenset[str]
+    numbers: frozenset[float | str]
 
 
 def count(page: Page, language: str) -> Count:
@@ -185,27 +192,34 @@ def _proof_numbers(project: Project, test: str) -> frozenset[float | str]:
         if symbol not in defined or symbol in used:
             continue
         used.add(symbol)
-        statement, source = defined[symbol]
-        unread += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
-        found |= _plain_numbers(source)
-        if isinstance(statement, ast.FunctionDef):
-            sentences = ast.get_docstring(statement) or ""
-            found |= {number.value for language in UNITS for number in numbers_in(sentences, language)}
+        unread += defined[symbol].names
+        found |= defined[symbol].numbers
     return frozenset(found)
 
 
 @cache
-def _definitions(project: Project, recipe: str) -> dict[str, tuple[ast.stmt, str]]:
-    """What the proofs of *recipe*, and the modules beside them that they use, define: each statement and its source."""
+def _definitions(project: Project, recipe: str) -> dict[str, Definition]:
+    """What the proofs of *recipe*, and the modules beside them that they use, define."""
     module = evidence.proof_module(project, recipe)
-    found: dict[str, tuple[ast.stmt, str]] = {}
+    found: dict[str, Definition] = {}
     for file in reversed(evidence.modules(module) if module.exists() else []):
-        text = file.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        for statement in ast.parse(text).body:
-            first = min(node.lineno for node in (statement, *getattr(statement, "decorator_list", ())))
-            source = "\n".join(lines[first - 1 : statement.end_lineno])
-            found |= dict.fromkeys(_bound(statement), (statement, source))
+        found |= _definitions_in(file.read_text(encoding="utf-8"))
+    return found
+
+
+@lru_cache(maxsize=512)  # several recipes share some
+def _definitions_in(text: str) -> dict[str, Definition]:
+    """What a module whose source is *text* defines."""
+    lines = text.splitlines()
+    found: dict[str, Definition] = {}
+    for statement in ast.parse(text).body:
+        first = min(node.lineno for node in (statement, *getattr(statement, "decorator_list", ())))
+        numbers = _plain_numbers("\n".join(lines[first - 1 : statement.end_lineno]))
+        if isinstance(statement, ast.FunctionDef):
+            sentences = ast.get_docstring(statement) or ""
+            numbers |= {number.value for language in UNITS for number in numbers_in(sentences, language)}
+        names = frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+        found |= dict.fromkeys(_bound(statement), Definition(names, frozenset(numbers)))
     return found
 
 

@@ -14,6 +14,7 @@ from cookbook.cells import Cell
 from cookbook.columns import Column, columns, parse
 from cookbook.evidence import Evidence
 from cookbook.project import Project
+from cookbook.snapshot import once
 from cookbook.words import WORDS
 
 HELD = ("passed", "xfailed")
@@ -63,6 +64,7 @@ def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: 
     return told
 
 
+@once
 def all_cells(project: Project, recipe: str) -> list[Cell]:
     """The cells of *recipe* that speak of the files as they are."""
     return list(cells.load(project, recipe, columns(project)).values())
@@ -236,6 +238,7 @@ def _servers(versions: Iterable[Mapping[str, str]]) -> list[str]:
     return [f"{name} {', '.join(sorted(numbers, key=float))}" for name, numbers in sorted(found.items())]
 
 
+@cache
 def _short(server: str) -> str:
     """ "Redis 7.0.15" to "Redis 7.0", "Valkey 8.1.8" to "Valkey 8": what its project keeps alive under one name."""
     match = re.match(r"(\w+) (\d+)\.(\d+)", server)

@@ -155,7 +155,7 @@ def _files(project: Project, page: Page) -> Faults:
         if not match or not ("/" in match["path"] or _SUFFIX.search(match["path"])):
             continue
         path = match["path"].rstrip("/")
-        if _NOT_A_FILE.fullmatch(path) or path in zoneinfo.available_timezones() or {text, path} & {*others}:
+        if _NOT_A_FILE.fullmatch(path) or path in _time_zones() or {text, path} & {*others}:
             continue
         if not (project.root / path).exists() and not _is_in_recipes(project, path):
             close = did_you_mean_file(path, _recipe_paths(project))
@@ -164,6 +164,11 @@ def _files(project: Project, page: Page) -> Faults:
                 f"{path} is no file of the recipes{close}: correct it, or list it under other_files",
             )
     yield from _unused(page, "other_files", "{}")
+
+
+@cache
+def _time_zones() -> set[str]:
+    return zoneinfo.available_timezones()
 
 
 def _is_in_recipes(project: Project, path: str) -> bool:

@@ -6,6 +6,7 @@ import builtins
 import importlib
 import inspect
 import keyword
+import os
 import pydoc
 import re
 import signal
@@ -72,8 +73,9 @@ def _defined() -> frozenset[str]:
     """Every function, class and variable that the packages define, read from their sources."""
     found: set[str] = set()
     for package in PACKAGES:
-        for file in Path(str(importlib.import_module(package).__file__)).parent.rglob("*.py"):
-            found.update(first or second for first, second in _DEFINED.findall(file.read_text(encoding="utf-8")))
+        for folder, _, files in os.walk(Path(str(importlib.import_module(package).__file__)).parent):
+            for file in (Path(folder, name) for name in files if name.endswith(".py")):
+                found.update(first or second for first, second in _DEFINED.findall(file.read_text(encoding="utf-8")))
     return frozenset(found)
 
 

@@ -55,7 +55,7 @@ def on_post_page_macros(env: MacrosPlugin) -> None:
 def code(context: Context, path: str, *symbols: str, notes: Mapping[str, str] | None = None) -> str:
     """A snippet of a recipe file; *notes* attach to the one line that holds their key."""
     snippet = snippets.cut(context.project, path, *symbols)
-    text, explanations = snippets.annotate(snippet, notes) if notes else (snippet.text, [])
+    text, explanations = snippets.annotate(snippet, notes or {})
     source = ":".join((snippet.path, ",".join(symbols))) if symbols else snippet.path
     block = fenced(text, f'.{snippet.language} title="{snippet.title}" data-source="{source}"')
     items = [f"{number}. {textwrap.indent(note, '    ').strip()}" for number, note in enumerate(explanations, start=1)]

@@ -18,6 +18,7 @@ from cookbook import (
     columns,
     evidence,
     headers,
+    holds,
     html_checks,
     machines,
     new_recipe,
@@ -43,9 +44,7 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
     with _only_publisher(target) as (aside, lock):
         env = {"COOKBOOK_PUBLISH": "true"}
         with build.both(project, env, strict=True, keep_open=(lock,)) as builders:
-            project = Snapshot(project.root)
-            with suppress(CookbookError):  # `problems` says it better
-                accounts.accounts(project)  # which rest on all that the macros show
+            project = _read(project)
             for builder in builders:
                 builder.begin(aside / builder.language, project, complete=True)
             _refuse(problems(project))
@@ -63,6 +62,17 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
     count = sum(len(project.pages(language)) for language in LANGUAGES)
     print(f"{count} pages; {html_checks.count_blocks(rendered)} blocks equal their recipe byte for byte", flush=True)
     return target
+
+
+def _read(project: Project) -> Snapshot:
+    """The project with what both builds ask of it, read once."""
+    snapshot = Snapshot(project.root)
+    with suppress(CookbookError):  # `problems` says it
+        accounts.accounts(snapshot)  # which rest on all evidence, cells and verdicts
+        _wrong_calls(snapshot)  # which cuts each snippet
+        for recipe in snapshot.recipe_names():
+            holds.all_cells(snapshot, recipe)
+    return snapshot
 
 
 def problems(project: Project, *, with_evidence: bool = True) -> list[str]:

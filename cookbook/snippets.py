@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
@@ -108,9 +109,11 @@ def annotate(snippet: Snippet, notes: Mapping[str, str]) -> tuple[str, list[str]
     Each key is a text that stands in one line of the snippet only: that line gets the note. CookbookError when none or
     several hold it, and when a line can carry no marker: a comment on it, a string across it, a second note.
     """
+    if not notes:
+        return snippet.text, []
     where = from_root(snippet.path)
     leader = LEADERS.get(snippet.language)
-    if notes and not leader:
+    if not leader:
         raise CookbookError(
             f"{where}: no comment can end a line of {snippet.language}: put the notes into the page's text"
         )
@@ -196,6 +199,7 @@ def _lines(file: Path, where: str) -> list[str]:
         raise CookbookError(f"{where}: not a text in UTF-8: it cannot be shown") from None
 
 
+@cache
 def _language(name: str) -> str:
     try:
         return str(get_lexer_for_filename(name).aliases[0])
