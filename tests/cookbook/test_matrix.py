@@ -19,11 +19,10 @@ def {name}(django):
     """
     assert django("from greet.tasks import greet; greet('Ada')") == "Hello Ada"
 '''
-STATED = """import pytest
+STATED = """
 
-
-@pytest.mark.since("5.7", {how})
-def test_what_came_with_5_7(django):
+@pytest.mark.{mark}
+def test_{name}({fixture}):
     \"\"\"It came with 5.7.
 
     C'est venu avec 5.7.
@@ -40,10 +39,9 @@ def test_it_reads_files_only():
 '''
 
 
-@pytest.fixture
-def project(tmp_path):
+def make_small(folder):
     """Two recipes, `greet` and `two`, on Celery 5.6 and 5.7 and on the default server; nothing of it has run."""
-    project = make_project(tmp_path)
+    project = make_project(folder)
     for name in ("celery-5.6.txt", "valkey-8.txt"):
         text = (HOUSE.root / "tests" / "environments" / name).read_text()
         write(project, f"tests/environments/{name}", text)
@@ -53,6 +51,11 @@ def project(tmp_path):
     write(project, "tests/recipes/test_two.py", PROOF.format(name="test_it_greets_too"))
     write(project, "recipes/two/settings.py", (project.recipes / "greet" / "settings.py").read_text())
     return project
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_small(tmp_path)
 
 
 def run(project, *args):
@@ -94,65 +97,82 @@ def test_a_second_run_runs_nothing_and_an_edited_recipe_alone_runs_again(project
     assert "two: " not in said.stdout
 
 
-@pytest.mark.parametrize(
-    ("how", "body", "outcome", "told"),
-    [
-        ('fails="KeyError"', f"assert {ASKED} is None", "stated", ""),
-        (
-            'fails="KeyError"',
-            "assert django('1') == 1",
-            "failed",
-            "stated for before 5.7: fails /KeyError/; in celery-5.6 it does not: the statement is wrong, correct it",
-        ),
-        (
-            'fails="KeyError"',
-            "assert django('1') == 2",
-            "failed",
-            "stated for before 5.7: fails /KeyError/; in celery-5.6 it fails with 'AssertionError: assert 1 == 2'",
-        ),
-        ('gap="it cannot be arranged"', "raise AssertionError", "skipped", ""),
-        ('fails="KeyError"', "pytest.skip('it cannot be arranged')", "skipped", ""),
-    ],
-)
-def test_before_its_release_a_proof_fails_as_stated_or_the_statement_is_wrong(project, how, body, outcome, told):
-    write(project, "tests/recipes/test_two.py", STATED.format(how=how, body=body))
+# Of a proof that is stated for 5.7: how, what it does, and how it ends in 5.6, with what is said if it fails.
+STATEMENTS = {
+    "fails_as_stated": ('fails="KeyError"', f"assert {ASKED} is None", "stated", ""),
+    "passes": (
+        'fails="KeyError"',
+        "assert django('1') == 1",
+        "failed",
+        "it does not: the statement is wrong, correct it",
+    ),
+    "fails_with_something_else": (
+        'fails="KeyError"',
+        "assert django('1') == 2",
+        "failed",
+        "it fails with 'AssertionError: assert 1 == 2'",
+    ),
+    "is_a_gap": ('gap="it cannot be arranged"', "raise AssertionError", "skipped", ""),
+    "skips": ('fails="KeyError"', "pytest.skip('it cannot be arranged')", "skipped", ""),
+}
+# Of a transcript: what the newest release prints (None: the same as 5.6), what is stated of 5.6, and how it ends there.
+TRANSCRIPTS = {
+    "differs_as_stated": ("5.7.0 (recovery)", "5.6", "passed"),
+    "differs_otherwise": ("5.7.0 (recovery)", "5.5", "failed"),
+    "does_not_differ": (None, "5.6", "failed"),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The project after one run of a proof for each of these and of a known defect, what was said, and its cell."""
+    project = make_small(tmp_path_factory.mktemp("ran"))
+    proofs = ["import pytest\n"]
+    for name, (how, body, *_) in STATEMENTS.items():
+        proofs.append(STATED.format(mark=f'since("5.7", {how})', name=name, fixture="django", body=body))
+    for name, (recorded, prints, _) in TRANSCRIPTS.items():
+        code = f"import celery; print('{recorded}' if celery.VERSION[1] > 6 else celery.__version__)"
+        code = code if recorded else "print('the same')"
+        write(project, f"recipes/two/{name}.console", f'$ python -c "{code}"\n{recorded or "the same"}\n')
+        mark, body = f'since("5.7", prints="{prints}")', f"console('{name}.console')"
+        proofs.append(STATED.format(mark=mark, name=name, fixture="console", body=body))
+    defect = "xfail(strict=True, reason='5.7.0')"
+    proofs.append(STATED.format(mark=defect, name="known_defect", fixture="django", body="assert django('1') == 1"))
+    write(project, "tests/recipes/test_two.py", "".join(proofs))
     said = run(project, "two")
-    assert said.returncode == (1 if told else 0), said.stdout + said.stderr
     [ended] = cells.load(project, "two", [COLUMN]).values()
-    assert ended.outcomes == {"test_what_came_with_5_7": outcome}
-    lines = [line for line in said.stderr.splitlines() if told and told in line]
-    where = "tests/recipes/test_two.py: test_what_came_with_5_7 failed in celery-5.6: "
-    assert [line[: len(where)] for line in lines] == ([where] if told else [])
-    assert ended.reasons["test_what_came_with_5_7"] == {
-        "stated": "5.7",
-        "skipped": "it cannot be arranged",
-    }.get(outcome, ended.reasons["test_what_came_with_5_7"])
-    assert [line for line in publish.problems(project) if told and told in line] == lines
+    return project, said, ended
 
 
-@pytest.mark.parametrize(
-    ("recorded", "prints", "outcome"),
-    [("5.7.0 (recovery)", "5.6", "passed"), ("5.7.0 (recovery)", "5.5", "failed"), (None, "5.6", "failed")],
-)
-def test_a_transcript_may_differ_as_stated_and_must(project, recorded, prints, outcome):
-    code = f"import celery; print('{recorded}' if celery.VERSION[1] > 6 else celery.__version__)"
-    code = code if recorded else "print('the same')"
-    write(project, "recipes/two/version.console", f'$ python -c "{code}"\n{recorded or "the same"}\n')
-    proof = STATED.format(how=f'prints="{prints}"', body="console('version.console')")
-    write(project, "tests/recipes/test_two.py", proof.replace("(django)", "(console)"))
-    said = run(project, "two")
-    assert said.returncode == (outcome == "failed"), said.stdout + said.stderr
-    [ended] = cells.load(project, "two", [COLUMN]).values()
-    assert ended.outcomes == {"test_what_came_with_5_7": outcome}
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_before_its_release_a_proof_fails_as_stated_or_the_statement_is_wrong(ran, name):
+    project, said, ended = ran
+    _, _, outcome, why = STATEMENTS[name]
+    assert ended.outcomes[f"test_{name}"] == outcome, said.stdout + said.stderr
+    where = f"tests/recipes/test_two.py: test_{name} failed in celery-5.6: "
+    lines = [line for line in said.stderr.splitlines() if line.startswith(where)]
+    assert [f"stated for before 5.7: fails /KeyError/; in celery-5.6 {why}" in line for line in lines] == [True] * bool(
+        why
+    )
+    reason = ended.reasons[f"test_{name}"]
+    assert reason == {"stated": "5.7", "skipped": "it cannot be arranged"}.get(outcome, reason)
+    assert [line for line in publish.problems(project) if line.startswith(where)] == lines
 
 
-def test_a_known_defect_is_one_of_the_newest_release(project):
-    proof = STATED.format(how='fails="x"', body="assert django('1') == 1")
-    write(project, "tests/recipes/test_two.py", re.sub(r"since\(.*\)", "xfail(strict=True, reason='5.7.0')", proof))
-    said = run(project, "two")
-    assert said.returncode == 0, said.stdout + said.stderr
-    [ended] = cells.load(project, "two", [COLUMN]).values()
-    assert ended.outcomes == {"test_what_came_with_5_7": "passed"}
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_a_transcript_may_differ_as_stated_and_must(ran, name):
+    assert ran[2].outcomes[f"test_{name}"] == TRANSCRIPTS[name][2]
+
+
+def test_a_known_defect_is_one_of_the_newest_release(ran):
+    assert ran[2].outcomes["test_known_defect"] == "passed"
+
+
+def test_a_run_with_a_failure_says_so_and_one_line_for_each(ran):
+    _, said, ended = ran
+    failed = [name for name, outcome in ended.outcomes.items() if outcome == "failed"]
+    assert said.returncode == 1
+    assert len(failed) == len(said.stderr.splitlines()) == 4
 
 
 def test_what_failed_runs_again(project):

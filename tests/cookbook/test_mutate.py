@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from mini import HOUSE, cookbook, edit, make_project, write
 
 from cookbook import accounts, mutate, verdicts
 from cookbook.processes import wait_until
+from cookbook.project import Project
 
 PROOF = '''\
 from pathlib import Path
@@ -65,10 +67,19 @@ def project(tmp_path):
     return project
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The project after `mutate`, and what it said. Not to be changed: see `judged`."""
+    project = make_project(tmp_path_factory.mktemp("judged"))
+    write(project, "tests/recipes/test_greet.py", PROOF)
+    return project, cookbook(project, "mutate", PYTHONPATH=str(HOUSE.root))
+
+
 @pytest.fixture
-def judged(project):
-    """The project after `mutate`, and what it said."""
-    return project, cookbook(project, "mutate")
+def judged(once, tmp_path):
+    """A copy of the project after `mutate`, for a test to change, and what it said."""
+    project, said = once
+    return Project(shutil.copytree(project.root, tmp_path / "book", symlinks=True)), said
 
 
 def account(project):

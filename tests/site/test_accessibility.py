@@ -83,6 +83,8 @@ def test_whoever_walks_a_page_by_keyboard_sees_the_focus_at_each_step(tab, size,
     tab.set_viewport_size(size)
     tab.emulate_media(reduced_motion="reduce")
     tab.goto(path)
+    if path:
+        tab.locator(".md-annotation__index").first.wait_for()
     walked = {}
     for _ in range(60):
         tab.keyboard.press("Tab")

@@ -1,6 +1,7 @@
 """What a reader does, in a real browser."""
 
 import pytest
+from playwright.sync_api import expect
 
 from cookbook import pages
 from cookbook.project import find_project
@@ -55,7 +56,7 @@ def test_on_paper_a_page_is_light(tab):
 def test_on_paper_the_notes_of_a_block_are_below_it(tab, soup):
     note = soup("start/first-task/").select_one("article > ol > li").get_text()
     tab.goto("start/first-task/")
-    assert tab.locator("article > ol").first.is_hidden()
+    expect(tab.locator("article > ol").first).to_be_hidden()
     tab.evaluate("addEventListener('beforeprint', () => { printed = document.querySelector('article').innerText })")
     assert note not in tab.locator("article").inner_text()
     tab.pdf()

@@ -25,6 +25,7 @@ def test_the_heaviest_and_the_median_recipe_page_are_light_in_both_languages(tab
         for address in (path, f"en/{path}"):
             received.clear()
             tab.goto(address)
+            tab.wait_for_load_state("networkidle")
             weights[address] = sum(received)
     assert {address: weight for address, weight in weights.items() if weight > LIMIT} == {}
     assert min(weights.values()) > LIMIT / 4  # else they were not counted
@@ -34,6 +35,7 @@ def test_neither_the_search_index_nor_its_worker_is_fetched_before_the_reader_se
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto("start/first-task/")
+    tab.wait_for_load_state("networkidle")
     assert [url for url in asked if "search" in url.replace("lazy-search", "")] == []
     with tab.expect_request("**/search_index.json"), tab.expect_request(SEARCH_WORKER):
         tab.locator("input.md-search__input").focus()
