@@ -164,7 +164,7 @@ def test_everything(project: Project, args: Namespace) -> int:
 def _publish_run(project: Project, args: Namespace) -> int:
     """Publish after the recipes ran: what another backend once said of older files is no longer evidence."""
     for file in evidence.discard_stale(project):
-        print(f"{file}: removed: it is about older files, or in an older form", flush=True)
+        print(f"{file}: removed: it says nothing about the files as they are", flush=True)
     return publish_site(project, args)
 
 

@@ -75,7 +75,7 @@ def test_proofs_that_fail_beside_others_and_pass_alone_are_listed_and_counted(pr
 
 
 def test_a_proof_that_fails_twice_is_named_with_its_log_and_how_to_run_it(project):
-    said = run(project, proof("redis.ping(); print('so far'); assert 1 == 2", fixtures="redis"))
+    said = run(project, proof("redis.ping(); print('so' + ' far'); assert 1 == 2", fixtures="redis"))
     assert said.returncode == 1
     assert tries(project) == {"test_it": ("failed", 2)}
     log = "build/failed/greet.test_it.log"
