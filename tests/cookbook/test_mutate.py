@@ -165,7 +165,8 @@ def test_the_same_as_json_holds_the_counts_and_the_survivors(judged, tmp_path):
     assert [survivor["line"] for survivor in data["survivors"]] == [9, 11, 2]
 
 
-def test_statements_without_both_languages_are_an_error(project):
+def test_statements_without_both_languages_are_an_error(judged):
+    project, _ = judged
     write(project, verdicts.STATED, STATED.replace("fr = ", "de = "))
     said = cookbook(project, "mutate")
     assert said.returncode == 1

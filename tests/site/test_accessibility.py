@@ -1,4 +1,4 @@
-"""What a machine can say of it: axe on what opens, and what axe does not look at; test_pages has axe on every page."""
+"""What a machine can say of it: axe on what opens over a page, and what axe does not look at."""
 
 import re
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from bs4 import NavigableString
+from bs4.element import NavigableString
 from test_pasted import copied
 from test_reader import PAGES
 
