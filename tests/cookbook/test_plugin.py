@@ -104,6 +104,23 @@ def test_the_same_evidence_comes_out_when_xdist_spreads_the_tests(small):
     assert {proof["name"] for proof in evidence_of(small)["tests"]} == {"test_it", "test_too"}
 
 
+def test_the_cases_of_a_proof_record_one_table(small):
+    rewrite(
+        small,
+        "import pytest\n\n@pytest.mark.parametrize('release', ['5.6', '5.7'])"
+        + PROOF.replace("(redis, console)", "(record, release)").replace(
+            "assert redis.ping()",
+            "record('seen', [{'line': 'a', release: 1}, {'line': 'b', release: 2}]); record('all', [{'of': release}])",
+        ),
+    )
+    code, output = pytest_run(small, "-n", "2")
+    assert code == 0, output
+    assert evidence_of(small)["records"] == {
+        "seen": [{"line": "a", "5.6": 1, "5.7": 1}, {"line": "b", "5.6": 2, "5.7": 2}],
+        "all": [{"of": "5.6"}, {"of": "5.7"}],
+    }
+
+
 def test_a_failing_proof_is_recorded_as_failed(small):
     rewrite(small, PROOF.replace("assert redis.ping()", "assert not redis.ping()"))
     code, output = pytest_run(small)
