@@ -1,4 +1,5 @@
 from io import BytesIO
+from unittest.mock import Mock
 
 import pytest
 from mini import HOUSE
@@ -15,6 +16,15 @@ def test_a_card_has_the_size_that_is_asked_for_and_the_same_bytes_each_time():
     assert Image.open(BytesIO(card)).size == (1200, 630)
     assert cards.card("Vider la file, et les quatre endroits où une tâche se trouve", "Celery", "Celery 5.7.0") == card
     assert cards.card("Another", "Celery", "Celery 5.7.0") != card
+
+
+def test_a_card_is_drawn_once_for_the_same_texts_and_kept_as_it_is(tmp_path, monkeypatch):
+    texts = ("Vider la file", "Celery", "Celery 5.7.0")
+    drawn = cards.kept_card(tmp_path / "cards", *texts)
+    assert drawn == cards.card(*texts)
+    monkeypatch.setattr(cards, "card", Mock(return_value=b"another"))
+    assert cards.kept_card(tmp_path / "cards", *texts) == drawn
+    assert cards.kept_card(tmp_path / "cards", "Another", *texts[1:]) == b"another"
 
 
 @pytest.mark.parametrize("font", [cards.BOLD, cards.PLAIN])

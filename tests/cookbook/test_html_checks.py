@@ -20,6 +20,7 @@ def built(tmp_path_factory):
     shutil.move(project.root / "built/fr", project.site)
     (project.site / "bundles").mkdir()
     (project.site / "bundles/greet.zip").touch()
+    machines.write_copies(project.site)
     machines.write(project, project.site)
     return project
 

@@ -34,6 +34,7 @@ def built(tmp_path_factory):
     parity.record(project)
     assert build.build(project, project.root / "built", {"COOKBOOK_PUBLISH": "true"}, strict=True) == (True, [])
     shutil.move(project.root / "built/fr", project.site)
+    machines.write_copies(project.site)
     return project
 
 

@@ -34,8 +34,8 @@ def state(folder):
 
 
 def beside(project):
-    """What is in the project's folder that its author did not put there."""
-    return sorted(path.name for path in project.root.glob(".*"))
+    """What is in the project's folder that its author did not put there, but for what is kept for the next time."""
+    return sorted(path.name for path in project.root.glob(".*") if path.name != ".cache")
 
 
 def test_a_published_site_holds_both_languages_and_the_bundles(published):
