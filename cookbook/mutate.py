@@ -28,6 +28,7 @@ from cookbook.verdicts import SURVIVED, Verdict
 PARTS = ("docs", "recipes", "tests", "pyproject.toml", "mkdocs.base.yml", *STACK_FILES)  # what is judged, and by what
 CACHE = ".cache"  # the environments of older releases are shared
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?:\[.*?\])?(?: - (.*))?$", re.MULTILINE)
+HANGS = 120  # seconds after which a proof counts as killed by a mutant
 PASSED, TESTS_FAILED, NOT_COLLECTED = 0, 1, 2  # exit codes of pytest
 
 
@@ -185,7 +186,7 @@ def _outcome(
     source = file.read_text(encoding="utf-8")
     file.write_text(mutant.text, encoding="utf-8")
     try:
-        code, output = _pytest(bench, copy, "-x", *ids, timeout=limit)
+        code, output = _pytest(bench, copy, "-x", "-o", f"timeout={HANGS}", *ids, timeout=limit)
     finally:
         file.write_text(source, encoding="utf-8")
     failed = FAILED.search(output)

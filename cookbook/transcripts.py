@@ -28,7 +28,7 @@ from cookbook import terminal
 from cookbook.project import CookbookError
 
 PROMPT, MORE, REMARK = "$ ", "> ", "# "
-TIMEOUT = 30.0  # seconds for one command
+TIMEOUT = 90.0  # seconds for one command, on a machine that has more to do
 STATUS = re.compile(r"\[exit status (\d+)\]")
 
 # What differs at each run, and the word that stands for it when two outputs are compared. First match wins.

@@ -333,7 +333,7 @@ def test_a_worker_keeps_what_it_reserved_over_flushall(worker, django, redis, st
         feed.write(b"id;total\n")
     assert django("[each.get(timeout=30) for each in (running, *sent[:4], import_orders.delay(names[0]))]") == [1] * 6
     assert django("[each.state for each in sent[4:]]") == ["PENDING", "PENDING"]
-    assert (held(redis), redis.llen("celery")) == (0, 0)
+    wait_until(lambda: (held(redis), redis.llen("celery")) == (0, 0))
 
 
 def test_clearing_the_cache_flushes_its_database(django, redis):
