@@ -67,6 +67,7 @@ def test_these_commands_only_read(worker, django, redis, results, console):
     """
     worker("--queues", "reports")
     django("import_orders.apply_async(('orders-1.csv',), queue='reports').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), queue='reports', countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     django("[import_orders.delay(name) for name in names]")
@@ -174,6 +175,7 @@ def test_what_each_command_destroys(django, stack, console, record):
     databases = redis, results, cache = [stack.redis(number) for number in range(3)]
     doomed = stack.worker()
     django("import_orders.delay('orders-1.csv').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     doomed.kill_group()
@@ -333,7 +335,7 @@ def test_a_worker_keeps_what_it_reserved_over_flushall(worker, django, redis, st
         feed.write(b"id;total\n")
     assert django("[each.get(timeout=30) for each in (running, *sent[:4], import_orders.delay(names[0]))]") == [1] * 6
     assert django("[each.state for each in sent[4:]]") == ["PENDING", "PENDING"]
-    assert (held(redis), redis.llen("celery")) == (0, 0)
+    wait_until(lambda: (held(redis), redis.llen("celery")) == (0, 0))
 
 
 def test_clearing_the_cache_flushes_its_database(django, redis):
