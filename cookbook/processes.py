@@ -46,7 +46,7 @@ class Run:
     def end(self) -> None:
         assert self.reaper.stdin is not None
         self.reaper.stdin.close()
-        self.reaper.wait(timeout=30)
+        self.reaper.wait(timeout=300)  # to remove the folders of a thousand tests takes a busy disk a minute
         os.environ.pop(TEMPORARY, None)
         if self._outer is not None:
             os.environ[TEMPORARY] = self._outer

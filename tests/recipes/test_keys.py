@@ -132,6 +132,7 @@ def test_the_keys_can_be_listed_without_stopping_redis(worker, django, redis, co
     """
     worker("--queues", "reports")
     django("count_lines.apply_async(('a.csv',), queue='reports').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
     django("count_lines.apply_async(('a.csv',), queue='reports', countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 0, 3)]")

@@ -67,6 +67,7 @@ def test_these_commands_only_read(worker, django, redis, results, console):
     """
     worker("--queues", "reports")
     django("import_orders.apply_async(('orders-1.csv',), queue='reports').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), queue='reports', countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     django("[import_orders.delay(name) for name in names]")
@@ -174,6 +175,7 @@ def test_what_each_command_destroys(django, stack, console, record):
     databases = redis, results, cache = [stack.redis(number) for number in range(3)]
     doomed = stack.worker()
     django("import_orders.delay('orders-1.csv').get(timeout=30)")
+    wait_until(lambda: held(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), countdown=3600)")
     wait_until(lambda: held(redis) == 1)
     doomed.kill_group()

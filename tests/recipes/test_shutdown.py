@@ -236,7 +236,7 @@ def test_sigkill_loses_a_task_that_was_acknowledged_early(worker, django, redis,
     Acquittée tôt, une tâche coupée par SIGKILL est perdue : il n'en reste rien dans Redis, et elle reste PENDING.
     """
     assert end_of_an_early_task(worker, django, stack, lambda killed: killed.kill_group()) == "PENDING"
-    assert redis.exists("celery", "unacked") == 0
+    wait_until(lambda: redis.exists("celery", "unacked") == 0)
 
 
 @pytest.mark.since("5.5", fails="'(FAILURE|PENDING)' == 'RETRY'")
@@ -246,7 +246,7 @@ def test_sigquit_leaves_a_task_that_was_acknowledged_early_in_retry(worker, djan
     Acquittée tôt, une tâche coupée par SIGQUIT est perdue aussi, et son état annonce un RETRY que personne ne fera.
     """
     assert end_of_an_early_task(worker, django, stack, lambda stopped: stopped.signal(signal.SIGQUIT)) == "RETRY"
-    assert redis.exists("celery", "unacked") == 0
+    wait_until(lambda: redis.exists("celery", "unacked") == 0)
 
 
 def test_after_sigkill_a_late_task_waits_for_the_visibility_timeout(worker, django, redis, stack):
