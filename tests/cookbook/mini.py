@@ -220,6 +220,6 @@ def cookbook(project: Project, *args: str, **env: str) -> subprocess.CompletedPr
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")} | env,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
