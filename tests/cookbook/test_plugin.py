@@ -62,7 +62,7 @@ def start(root, *args, env=None):
 
 def pytest_run(root, *args):
     process = start(root, *args)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     return process.returncode, output
 
 
@@ -310,5 +310,5 @@ def processes(run_id, folder):
 def test_two_runs_side_by_side_do_not_meet(small, tmp_path_factory):
     first, second = start(small), start(small)
     for run in (first, second):
-        output, _ = run.communicate(timeout=60)
+        output, _ = run.communicate(timeout=240)
         assert run.returncode == 0, output

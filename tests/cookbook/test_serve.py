@@ -51,7 +51,7 @@ class Serving:
     def end(self):
         """Ctrl-C, and the last line of what it said."""
         self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=60)
+        said, _ = self.process.communicate(timeout=240)
         return said.splitlines()[-1]
 
 
