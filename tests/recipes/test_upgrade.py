@@ -384,7 +384,7 @@ def fates(stack):
     assert in_memory[0] == ("REVOKED" if has_stamps else None)
     # A second worker is to start before the task is due: where that takes long, it is due later.
     lines["countdown > visibility_timeout"] = any(
-        runs_of_a_late_task(stack, django, worker, settings, seconds) > 1 for seconds in (8, 40)
+        runs_of_a_late_task(stack, django, worker, settings, seconds) > 1 for seconds in (8, 25)
     )
     task = django("probe.note.apply_async(['held'], countdown=3).id")
     wait_until(lambda: held(redis) == 1)
