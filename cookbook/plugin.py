@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from cookbook import compose, environments, proof_source, statements, transcripts
+from cookbook import compose, environments, evidence, proof_source, statements, transcripts
 from cookbook.compose import ComposeStack
 from cookbook.local import LocalStack
 from cookbook.processes import FOLDER, Process, Run, run_folder
@@ -77,6 +77,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 f"{where}: {item.function.__name__} needs a docstring of two paragraphs: "
                 "the sentence that it proves in English, then in French"
             )
+    # The longest go first, so that none is left to run alone: those that run older releases, which may have to be made.
+    items.sort(key=lambda item: evidence.ON_CELERY not in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,7 +15,7 @@ from cookbook.project import CookbookError, Project
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 PYTEST_USAGE_ERROR = 4
-PROOFS_PER_CORE = 4  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
+PROOFS_PER_CORE = 5  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
 TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
 TOO_MANY = 10  # failed proofs: it is not chance, and a second try of all of them would take minutes
 
@@ -80,7 +80,7 @@ def proofs_command(project: Project, recipes: Sequence[str], *options: str) -> l
 
 def run_tests(project: Project, *arguments: str) -> int:
     """Run pytest on the tests of the machinery or of the site, side by side."""
-    return run_pytest(project, arguments, *_side_by_side(TESTS_PER_CORE), "--stack=local")
+    return run_pytest(project, arguments, *_side_by_side(TESTS_PER_CORE), "--dist", "worksteal", "--stack=local")
 
 
 def run_pytest(project: Project, tests: Sequence[str], *options: str) -> int:
@@ -110,11 +110,11 @@ def _modules(recipes: Sequence[str]) -> list[str]:
 def _at_once(project: Project, recipes: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
     count = len(recipes) if len(recipes) > 1 else len(evidence.written(project, recipes[0]))
     each = PROOFS_PER_CORE if "--stack=local" in options else TESTS_PER_CORE
-    return _side_by_side(each) if count > 1 else ()
+    return (*_side_by_side(each), "--dist", "load", "--maxschedchunk", "1") if count > 1 else ()
 
 
 def _side_by_side(per_core: float) -> tuple[str, ...]:
-    return "-n", str(max(2, int(per_core * (os.cpu_count() or 1)))), "--dist", "worksteal"
+    return "-n", str(max(2, int(per_core * (os.cpu_count() or 1))))
 
 
 def _report(project: Project, failed: Sequence[Failure], stack: str) -> None:
