@@ -38,7 +38,7 @@ def context_of(env: MacrosPlugin) -> Context:
 
 
 def give(env: MacrosPlugin, project: Snapshot) -> None:
-    """Have the macros of *env* read *project*, in the build that begins or in one that goes on."""
+    """Have the macros of *env* read *project*, in the build that begins or in one that continues."""
     env.snapshot = project  # type: ignore[attr-defined]
     if hasattr(env, "context"):
         context_of(env).project = project

@@ -28,68 +28,22 @@ import threading
 import types
 from typing import Any, NamedTuple
 
-IMPORTED = (  # what a worker, beat, `celery` and a Django process import anyway; what a release lacks is left out
-    "billiard.heap",
-    "billiard.popen_fork",
-    "billiard.sharedctypes",
-    "billiard.synchronize",
-    "celery.__main__",
-    "celery.app.amqp",
-    "celery.app.autoretry",
-    "celery.app.control",
-    "celery.app.events",
-    "celery.app.log",
-    "celery.app.trace",
-    "celery.apps.beat",
-    "celery.apps.worker",
-    "celery.backends.redis",
-    "celery.beat",
-    "celery.bin.celery",
-    "celery.concurrency.prefork",
-    "celery.concurrency.solo",
-    "celery.concurrency.thread",
-    "celery.contrib.django.task",
-    "celery.events.state",
-    "celery.fixups.django",
-    "celery.loaders.app",
-    "celery.utils.static",
-    "celery.worker.autoscale",
-    "celery.worker.components",
-    "celery.worker.consumer",
-    "celery.worker.state",
-    "celery.worker.strategy",
-    "concurrent.futures.thread",
-    "dbm.dumb",
-    "dbm.gnu",
-    "dbm.ndbm",
-    "django.core.checks.registry",
-    "django.core.files.storage.filesystem",
-    "django.core.mail",
-    "django.core.management.commands.shell",
-    "django.core.management.sql",
-    "django.db.backends.dummy.base",
-    "django.db.backends.sqlite3.base",
-    "django.db.migrations.autodetector",
-    "django.db.migrations.executor",
-    "django.db.models",
-    "django.http",
-    "django.template.defaultfilters",
-    "django.template.defaulttags",
-    "django.urls",
-    "django.utils.autoreload",
-    "django.utils.log",
-    "django.utils.translation.reloader",
-    "django.views.decorators.debug",
-    "django.views.defaults",
-    "encodings.idna",
-    "encodings.latin_1",
-    "kombu.asynchronous.timer",
-    "kombu.compression",
-    "kombu.pools",
-    "kombu.transport.redis",
-    "kombu.utils.json",
-    "redis",
-)
+# What a worker, beat, `celery` and a Django process import anyway; what a release lacks is left out.
+IMPORTED = """
+    billiard.heap billiard.popen_fork billiard.sharedctypes billiard.synchronize celery.__main__ celery.app.amqp
+    celery.app.autoretry celery.app.control celery.app.events celery.app.log celery.app.trace celery.apps.beat
+    celery.apps.worker celery.backends.redis celery.beat celery.bin.celery celery.concurrency.prefork
+    celery.concurrency.solo celery.concurrency.thread celery.contrib.django.task celery.events.state
+    celery.fixups.django celery.loaders.app celery.utils.static celery.worker.autoscale celery.worker.components
+    celery.worker.consumer celery.worker.state celery.worker.strategy concurrent.futures.thread dbm.dumb dbm.gnu
+    dbm.ndbm django.core.checks.registry django.core.files.storage.filesystem django.core.mail
+    django.core.management.commands.shell django.core.management.sql django.db.backends.dummy.base
+    django.db.backends.sqlite3.base django.db.migrations.autodetector django.db.migrations.executor django.db.models
+    django.http django.template.defaultfilters django.template.defaulttags django.urls django.utils.autoreload
+    django.utils.log django.utils.translation.reloader django.views.decorators.debug django.views.defaults
+    encodings.idna encodings.latin_1 kombu.asynchronous.timer kombu.compression kombu.pools kombu.transport.redis
+    kombu.utils.json redis
+"""
 READ_LATE = {  # variables that no import reads: by settings, by the shell, or when a program asks
     *("COLUMNS", "HOME", "OLDPWD", "PATH", "PWD", "PYTHONPATH", "SHLVL", "TERM", "TMPDIR", "_"),
     *("DJANGO_SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PUBLIC_ROOT", "REDIS_URL"),
@@ -132,29 +86,29 @@ def serve(path: str) -> Request:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     selector.register(listener.accept()[0], selectors.EVENT_READ)
-                elif key.fileobj == woken:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(woken, 4096)
-                    _reap(children, selector)
-                elif (request := _answer(key.fileobj, children, selector)) is not None:
+                elif key.fileobj != woken and (request := _answer(key.fileobj, children, selector)):
                     return request
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+            _reap(children, selector)  # last: it closes connections that the selector may have listed
 
 
 def _answer(connection: Any, children: dict[int, socket.socket], selector: selectors.BaseSelector) -> Request | None:
     """Fork for the request on *connection*: the request in the fork, None in the parent."""
     running = next((pid for pid, each in children.items() if each is connection), None)
     request = None if running else _receive(connection)
-    pid = os.fork() if request and suits(request) else 0
-    if request and pid == 0 and suits(request):
-        return request
-    for file in request.files if request else ():
-        os.close(file)
-    if request:
-        _say(connection, pid)
-    if pid:
+    if request and suits(request):
+        pid = os.fork()
+        if pid == 0:
+            return request
         children[pid] = connection
+        _close(request)
+        _say(connection, pid)
         return None
-    selector.unregister(connection)  # it was told to start cold, or the client is gone
+    if request:
+        _close(request)
+        _say(connection, 0)
+    selector.unregister(connection)  # the client starts the program cold, or is gone
     connection.close()
     if running:
         del children[running]
@@ -173,12 +127,18 @@ def suits(request: Request) -> bool:
 def _receive(connection: socket.socket) -> Request | None:
     """The request that a client sends; None when it closed the connection instead."""
     body, files, _, _ = socket.recv_fds(connection, 65536, 3)
-    while body and not body.endswith(b"\n"):
-        body += connection.recv(65536)
-    if not body:
+    while body and not body.endswith(b"\n") and (more := connection.recv(65536)):
+        body += more
+    if not body.endswith(b"\n"):
         return None
     argv, env, cwd = json.loads(body)
     return Request(argv, env, cwd, files)
+
+
+def _close(request: Request) -> None:
+    """Close the files of a program: it has its own by now, and the client sees their end only when nobody has them."""
+    for file in request.files:
+        os.close(file)
 
 
 def _say(connection: socket.socket, number: int) -> None:
@@ -205,7 +165,7 @@ def preload() -> int:
     """Import the libraries, and how many of them there were; RuntimeError when that did more than define names."""
     sys.path.pop(0)  # the folder of this file, which is no library
     before = len(sys.modules)
-    for name in IMPORTED:
+    for name in IMPORTED.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     state, conf = sys.modules["celery._state"], sys.modules["django.conf"]

@@ -10,7 +10,7 @@ from mini import HOUSE
 from cookbook.local import LocalStack
 from cookbook.processes import Process
 
-# A worker as the server sees it: it says that it is ready, and subscribes once it is told to.
+# A worker as the server sees it: it says that it is ready, and subscribes on demand.
 WORKER = """
 import redis, sys
 print("worker1@cookbook ready.", flush=True)

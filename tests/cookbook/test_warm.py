@@ -133,7 +133,7 @@ print(ours, settings.configured, _state.default_app, "celery.apps.worker" in sys
 
 def test_a_parent_that_did_more_than_import_is_refused(project, tmp_path):
     (tmp_path / "greedy.py").write_text("from django.conf import settings\nsettings.configure()\n")
-    code = "import warm_parent\nwarm_parent.IMPORTED += ('greedy',)\nsys.path.insert(0, '')\nwarm_parent.preload()"
+    code = "import warm_parent\nwarm_parent.IMPORTED += ' greedy'\nsys.path.insert(0, '')\nwarm_parent.preload()"
     done = subprocess.run(
         [
             sys.executable,
