@@ -106,6 +106,13 @@ def note(name):
     with Path(os.environ["PUBLIC_ROOT"], name).open("a") as file:
         file.write("ran ")
 """
+SENT = """
+import probe
+from core.celery import app
+replaced = [probe.pid.apply_async(queue="replaced") for _ in range(2)]
+soft, hard = (probe.work.apply_async((stubborn,), queue="limits") for stubborn in (False, True))
+failed = probe.fail.apply_async(queue="limits")
+"""
 REMEMBERED = """
 known = hasattr(app.control, "revoke_by_stamped_headers")
 answered = {"reply": True, "timeout": 30, "limit": 1}
@@ -353,35 +360,37 @@ def fates(stack):
     (stack.folder / "public").mkdir(exist_ok=True)
     settings = FAST | {"CELERY_IMPORTS": ["probe"], "CELERY_TASK_EAGER_PROPAGATES": True}
     memory = ("--statedb", str(stack.folder / "statedb"))
-    limits = ("--max-tasks-per-child", "1", "--soft-time-limit", "1", "--time-limit", "2")
-    worker = stack.worker(*limits, *memory, settings=settings)
+    limits = ("--soft-time-limit", "1", "--time-limit", "2", "--concurrency", "3")
+    others = [
+        stack.worker("--queues", "replaced", "--max-tasks-per-child", "1", name="replaced", settings=settings),
+        stack.worker("--queues", "limits", *limits, name="limits", settings=settings),
+    ]
+    worker = stack.worker(*memory, settings=settings)
     django, redis = stack.django(settings), stack.redis(0)
     elsewhere = stack.django(settings, {"CELERY_BROKER_URL": "redis://elsewhere:6379/5"})
-    django("import probe\nfrom core.celery import app")
-    lines = {
-        "--max-tasks-per-child 1": django("len({probe.pid.delay().get(timeout=60) for _ in range(2)})"),
-        "--soft-time-limit 1": django("type(probe.work.delay(False).get(60, propagate=False)).__name__"),
-        "--time-limit 2": django("type(probe.work.delay(True).get(60, propagate=False)).__name__"),
-        "CELERY_TASK_EAGER_PROPAGATES = True": django(
-            "failed = probe.fail.delay(); failed.get(60, propagate=False); failed.state"
-        ),
-        "CELERY_BROKER_URL=redis://elsewhere:6379/5": elsewhere(
-            "from core.celery import app; app.connection_for_write().hostname"
-        ),
-    }
+    django(SENT)  # a process that is replaced takes seconds: meanwhile the rest is looked at
     has_stamps = django(REMEMBERED)
     in_memory = django(FORGOTTEN) if has_stamps else [None, None]
     worker.stop()
     worker = stack.worker(*memory, settings=settings)
     forgotten = django(FORGOTTEN) if has_stamps else [None, None]
-    lines |= {
+    assert in_memory[0] == ("REVOKED" if has_stamps else None)
+    lines = {
+        "--max-tasks-per-child 1": django("len({result.get(timeout=60) for result in replaced})"),
+        "--soft-time-limit 1": django("type(soft.get(60, propagate=False)).__name__"),
+        "--time-limit 2": django("type(hard.get(60, propagate=False)).__name__"),
+        "CELERY_TASK_EAGER_PROPAGATES = True": django("failed.get(60, propagate=False); failed.state"),
+        "CELERY_BROKER_URL=redis://elsewhere:6379/5": elsewhere(
+            "from core.celery import app; app.connection_for_write().hostname"
+        ),
         "revoke, --statedb": django(
             "revoked = probe.pid.apply_async(task_id='revoked'); revoked.get(60, propagate=False); revoked.state"
         ),
         '{"scan_id": 43}, scan_id="43"': in_memory[1],
         '{"scan_id": "42"}, --statedb': forgotten[0],
     }
-    assert in_memory[0] == ("REVOKED" if has_stamps else None)
+    for other in others:
+        other.kill_group()
     # A second worker is to start before the task is due: where that takes long, it is due later.
     lines["countdown > visibility_timeout"] = any(
         runs_of_a_late_task(stack, django, worker, settings, seconds) > 1 for seconds in (8, 25)
