@@ -111,7 +111,8 @@ def survival(stack):
     make_the_restart_last(redis)
     stack.restart_redis()
     wait_until(lambda: holder.log.count("Connected to redis://") == 2 or holder.popen.poll() is not None)
-    django("result = fingerprint.delay('a.bin'); result.get(timeout=30)")
+    django = prepared(stack)  # the question is the worker's connection: what sends the next task has a new one
+    django(f"result = fingerprint.delay('a.bin'); result.get(timeout={SLOW_MACHINE})", SLOW_MACHINE)
     versions = stack.versions()
     return {
         "celery": versions["celery"],
