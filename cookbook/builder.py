@@ -5,6 +5,7 @@ What the machinery needs of MkDocs' build beyond its plugins stands here. `build
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle
@@ -152,6 +153,7 @@ def _replaced(entries: list[dict[str, Any]], url: str, new: list[dict[str, Any]]
 
 
 if __name__ == "__main__":
+    gc.set_threshold(200_000)  # a build keeps most of what it makes: to look for garbage often finds none
     with os.fdopen(os.dup(1), "wb") as out:
         os.dup2(2, 1)  # what anyone prints is no answer
         main(sys.argv[1:], sys.stdin.buffer, out)
