@@ -98,7 +98,7 @@ def _answer(connection: Any, children: dict[int, socket.socket], selector: selec
     running = next((pid for pid, each in children.items() if each is connection), None)
     request = None if running else _receive(connection)
     if request and suits(request):
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             return request
         children[pid] = connection
@@ -115,6 +115,19 @@ def _answer(connection: Any, children: dict[int, socket.socket], selector: selec
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running, signal.SIGKILL)
     return None
+
+
+def _fork() -> int:
+    """`os.fork`, after which the fork leads a session: who hears of its pid may end its group at once."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+    os.close(write)
+    if pid:
+        os.read(read, 1)  # ends when the fork has closed its copy
+    os.close(read)
+    return pid
 
 
 def suits(request: Request) -> bool:
@@ -181,7 +194,6 @@ def preload() -> int:
 
 def become(request: Request) -> None:
     """Turn this fork into the program of *request* and run it to its end."""
-    os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate(request.files):

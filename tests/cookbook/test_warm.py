@@ -101,6 +101,16 @@ def test_signals_reach_it_and_its_pid_is_its_own(local, both):
         program.signal(signal.SIGTERM)  # to one that has ended: nothing
 
 
+def test_its_group_can_be_ended_as_soon_as_its_pid_is_known(local):
+    script = local.folder / "script.py"
+    script.write_text("input()\n")
+    env, parent = local.environment(), warm.parent(Path(sys.executable).parent)
+    for _ in range(50):
+        program = warm.Fork(parent, [str(script)], env=env, cwd=local.folder)
+        os.killpg(program.pid, signal.SIGKILL)
+        assert program.wait(30) == -signal.SIGKILL
+
+
 def test_the_programs_are_forks_of_one_parent_and_a_cold_one_is_not(both):
     cold, warm_ = (psutil.Process(program.pid) for program in both("input()"))
     assert warm_.ppid() != os.getpid()
