@@ -24,6 +24,7 @@ def open_tab(context, address):
                 go(path)
             except Error as error:
                 opened.wrong.append(error.message)
+            opened.wait_for_load_state("networkidle")  # the theme mounts its annotations meanwhile, and says it nowhere
             opened.evaluate(SETTLED)
             if not any("ERR_NETWORK_CHANGED" in each for each in opened.wrong):
                 return
