@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("cookbook")
     group.addoption("--stack", choices=("auto", *STACKS), default="auto", help="what the proofs run on (default: auto)")
     group.addoption("--record", action="store_true", help="rewrite the transcripts with what their commands print now")
+    group.addoption("--no-evidence", action="store_true", help="leave the evidence of recipes as it is")
     group.addoption("--try", type=int, choices=(1, 2), help="keep in build/failed/ what fails; 2: it failed once today")
 
 

@@ -70,6 +70,8 @@ class Recorder:
             self.finished[recipe].add(report.nodeid)
             if self.finished[recipe] >= self.expected[recipe]:
                 self._progress(recipe)
+                if self.config.getoption("--no-evidence"):
+                    return
                 if self.attempt == 2:
                     self._merge(recipe)
                 elif self._whole(recipe):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from cookbook import failures
 from cookbook.project import Project
 
 # Ends by itself when the process that started it is gone, also after a SIGKILL.
@@ -53,7 +53,8 @@ def _round(project: Project, pytest: Sequence[str], folder: Path, number: int) -
     folder.mkdir(parents=True)
     loaded = number % 2 == 0
     report, log = folder / "report.xml", folder / "output.log"
-    command = [*pytest, "-p", "no:cookbook-recorder", f"--junitxml={report}"]  # who records nothing keeps the evidence
+    command = [*pytest, "--try=1", "--no-evidence", f"--junitxml={report}"]
+    shutil.rmtree(failures.folder(project), ignore_errors=True)
     start = time.monotonic()
     with _busy_loops(os.cpu_count() or 1 if loaded else 0), log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, cwd=project.root, stdout=output, stderr=subprocess.STDOUT)
@@ -63,11 +64,13 @@ def _round(project: Project, pytest: Sequence[str], folder: Path, number: int) -
             process.terminate()
             process.wait()  # until it has tidied up
             raise
-    cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []  # noqa: S314  # pytest wrote it
-    failures = dict(_kept(case, folder) for case in cases if _said(case))
-    if status and not failures:
-        failures["pytest itself"] = log
-    return Round(number, loaded, time.monotonic() - start, len(cases), failures)
+    cases = len(list(ElementTree.parse(report).iter("testcase"))) if report.exists() else 0  # noqa: S314  # pytest's own
+    failed = {each.id: folder / Path(each.log).name for each in failures.load(project)}
+    for file in failed.values():
+        shutil.move(failures.folder(project) / file.name, file)
+    if status and not failed:
+        failed["pytest itself"] = log
+    return Round(number, loaded, time.monotonic() - start, cases, failed)
 
 
 @contextlib.contextmanager
@@ -79,19 +82,6 @@ def _busy_loops(number: int) -> Iterator[None]:
         for loop in loops:
             loop.kill()
             loop.wait()
-
-
-def _said(case: ElementTree.Element) -> str:
-    """Why a test failed, with what the programs that it started have logged; empty when it did not."""
-    return "\n".join(each.text or "" for each in case if each.tag in ("failure", "error"))
-
-
-def _kept(case: ElementTree.Element, folder: Path) -> tuple[str, Path]:
-    """The name of a test that failed, and the file that its log is put into."""
-    module, name = case.attrib["classname"].rpartition(".")[2], case.attrib["name"]
-    file = folder / (re.sub(r"\W+", "-", f"{module}-{name}") + ".log")
-    file.write_text(_said(case), encoding="utf-8")
-    return f"{module}.py::{name}", file
 
 
 def _table(project: Project, rounds: Sequence[Round]) -> str:

@@ -55,12 +55,17 @@ def test_a_proof_that_fails_sometimes_is_named_with_its_log(project):
     before = (project.evidence / "local/greet.json").read_bytes()
     said = cookbook(project, "soak", "greet", "--times", "3", "--stack", "local")
     assert said.returncode == 1
-    log = "build/soak/run-2/test_greet-test_it_greets_by_name.log"
+    log = "build/soak/run-2/greet.test_it_greets_by_name.log"
     rows = [re.sub(r" +", " ", line).strip() for line in said.stdout.splitlines()]
     table = [
         re.sub(r"(idle|loaded) \d+", r"\1", row) for row in rows[rows.index("run machine seconds proofs failed") :]
     ]
-    assert table[1:-1] == ["1 idle 1 0", "2 loaded 1 1", f"test_greet.py::test_it_greets_by_name: {log}", "3 idle 1 0"]
+    assert table[1:-1] == [
+        "1 idle 1 0",
+        "2 loaded 1 1",
+        f"tests/recipes/test_greet.py::test_it_greets_by_name: {log}",
+        "3 idle 1 0",
+    ]
     assert "the second time" in (project.root / log).read_text()
     assert (project.root / "beside").read_text().split() == ["0", str(os.cpu_count()), "0"]
     assert (project.evidence / "local/greet.json").read_bytes() == before
