@@ -11,22 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cookbook import (
-    cells,
-    columns,
-    compose,
-    drafts,
-    evidence,
-    matrix,
-    mutate,
-    new_recipe,
-    parity,
-    proving,
-    publish,
-    serve,
-    soak,
-)
+from cookbook.checks import parity
+from cookbook.evidence import cells, columns, matrix, proving, records, soak
+from cookbook.mutation import mutate
 from cookbook.project import CookbookError, Project, find_project
+from cookbook.site import drafts, publish, serve
+from cookbook.sources import scaffold
+from cookbook.stack import compose
 
 STYLE = (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy", "--no-error-summary"))
 
@@ -124,9 +115,9 @@ def mutate_recipes(project: Project, args: Namespace) -> int:
 
 
 def begin_recipe(project: Project, args: Namespace) -> int:
-    for file in new_recipe.lay_down(project, args.name, args.section):
+    for file in scaffold.lay_down(project, args.name, args.section):
         print(project.relative(file))
-    print(f"Now write where {new_recipe.MARK} stands: `python -m cookbook check` names each place")
+    print(f"Now write where {scaffold.MARK} stands: `python -m cookbook check` names each place")
     return 0
 
 
@@ -163,7 +154,7 @@ def test_everything(project: Project, args: Namespace) -> int:
 
 def _publish_run(project: Project, args: Namespace) -> int:
     """Publish after the recipes ran: what another backend once said of older files is no longer evidence."""
-    for file in evidence.discard_stale(project):
+    for file in records.discard_stale(project):
         print(f"{file}: removed: it says nothing about the files as they are", flush=True)
     return publish_site(project, args)
 

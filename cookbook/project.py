@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LANGUAGES = ("fr", "en")
+CONFIGS = {"fr": "mkdocs.yml", "en": "mkdocs.en.yml"}
+SHARED = ("core", "manage.py", "requirements.txt")  # below recipes/: part of every recipe
 COMPOSE_FILE = "docker-compose.yml"
 STACK_FILES = (COMPOSE_FILE, "Dockerfile", ".env.example")  # at the root: shown as a recipe's files are
 

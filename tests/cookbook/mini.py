@@ -8,8 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from cookbook import evidence, parity
-from cookbook.evidence import Evidence, Proof
+from cookbook.checks import parity
+from cookbook.evidence import records
+from cookbook.evidence.records import Evidence, Proof
 from cookbook.project import Project
 
 HOUSE = Project(Path(__file__).parents[2])
@@ -202,12 +203,12 @@ def write_evidence(project: Project, **changes: object) -> Evidence:
         backend="local",
         date="2026-11-22T19:00:00+00:00",
         versions=versions,
-        files=evidence.digests(project, "greet"),
+        files=records.digests(project, "greet"),
         tests=[proof],
         transcripts={"recipes/greet/hello.console": proof.name},
     )
     run = replace(run, **changes)  # type: ignore[arg-type]
-    evidence.write(project, run)
+    records.write(project, run)
     return run
 
 

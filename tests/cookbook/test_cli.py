@@ -2,10 +2,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
 
-from cookbook import compose, parity, proving
 from cookbook.__main__ import main
+from cookbook.checks import parity
+from cookbook.evidence import proving
+from cookbook.stack import compose
+from tests.cookbook.mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
 
 COMMANDS = (
     "run",

@@ -2,12 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from cookbook import evidence, parity, verdicts
+from cookbook.checks import parity
+from cookbook.evidence import records
+from cookbook.mutation import verdicts
 from cookbook.project import Project, write_whole
 
 
 def evidence_file(project, text):
-    return evidence.write_json(project.root / "evidence.json", text)
+    return records.write_json(project.root / "evidence.json", text)
 
 
 def verdicts_file(project, text):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from mini import edit, make_project, write_evidence
 
-from cookbook import build
+from cookbook.site import build
+from tests.cookbook.mini import edit, make_project, write_evidence
 
 OUTSIDE = re.compile(r"\.\./shared/|\$\{?PWD\}?/\.\.|(?<![\w.~-])/(?:home|mnt|root|Users|work|workspace)/\w")
 HOST = "https://git.example.org/owner/name"

@@ -2,13 +2,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from mini import edit, make_project
 
-from cookbook import evidence
 from cookbook import project as project_module
-from cookbook.builder import Language
+from cookbook.evidence import records
 from cookbook.project import Project
+from cookbook.site.builder import Language
 from cookbook.snapshot import Snapshot, once
+from tests.cookbook.mini import edit, make_project
 
 
 @once
@@ -45,7 +45,7 @@ def test_a_build_takes_the_digest_of_each_file_once(tmp_path, monkeypatch):
         taken[path] += 1
         return project_module.digest(path)
 
-    monkeypatch.setattr(evidence, "digest", counted)
+    monkeypatch.setattr(records, "digest", counted)
     monkeypatch.chdir(project.root)
     Language("mkdocs.yml", strict=True).build(tmp_path / "built", Snapshot(project.root))
     assert 'class="proof"' in (tmp_path / "built/start/greet/index.html").read_text(encoding="utf-8")

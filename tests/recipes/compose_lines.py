@@ -18,10 +18,7 @@ import yaml
 from celery import Celery
 from situations import SLOW_MACHINE
 
-from cookbook import compose
-from cookbook.processes import wait_until
-from cookbook.reaper import remove_project
-from cookbook.stack import free_port
+from cookbook.testing import engine, free_port, remove_image, remove_project, wait_until
 
 NOWHERE = "127.0.0.1:1/nowhere"  # an image of a registry that does not answer
 # What can go from a line: a flag, the end of a pipe, an address.
@@ -236,9 +233,7 @@ class Bench:
         """Make the containers of all services; none is started."""
         for service, variable in (("redis", "REDIS_IMAGE"), ("db", "POSTGRES_IMAGE")):
             content = f"FROM {self.image(variable)}\nUSER root\n".encode()
-            compose.engine().images.build(
-                fileobj=io.BytesIO(content), tag=f"{self.name}-{service}", rm=True, forcerm=True
-            )
+            engine().images.build(fileobj=io.BytesIO(content), tag=f"{self.name}-{service}", rm=True, forcerm=True)
             self.images.append(f"{self.name}-{service}")
         for service, scripts in self.scripts.items():
             self.services[service]["command"] = ["sh", "-c", "\n".join(scripts).replace("$", "$$")]
@@ -249,13 +244,13 @@ class Bench:
         assert code == 0, said
 
     def container(self, service):
-        return compose.engine().containers.get(f"{self.name}-{service}-1")
+        return engine().containers.get(f"{self.name}-{service}-1")
 
     def remove(self):
         self("down", "--timeout", "0", "--volumes")  # all at once
         remove_project(self.name)
         for image in self.images:
-            compose.remove_image(image)
+            remove_image(image)
 
 
 def leaves(text):

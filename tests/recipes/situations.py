@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 EARLY = {"CELERY_TASK_ACKS_LATE": False}
 LATE = {"CELERY_TASK_ACKS_LATE": True}

@@ -4,8 +4,7 @@ from itertools import takewhile
 
 import pytest
 
-from cookbook.processes import wait_until
-from cookbook.stack import DjangoError
+from cookbook.testing import DjangoError, wait_until
 
 KEY = "celery-task-meta-"
 EXPIRES = 12 * 60 * 60

@@ -4,7 +4,7 @@ import pytest
 from celery.bin.result import result
 from situations import accepted, held, reader, slow_file
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 PLACES = ("queued", "reserved", "running", "later")
 

@@ -18,12 +18,20 @@ from celery import Celery
 from compose_lines import LINES, Bench, leaves, shortened
 from situations import SLOW_MACHINE
 
-from cookbook import compose
-from cookbook.compose import ComposeStack
-from cookbook.plugin import prepare_once
-from cookbook.processes import run_folder, wait_until
-from cookbook.reaper import COMPOSE, PROJECT_LABEL, remove_project
-from cookbook.stack import free_port
+from cookbook.testing import (
+    PROJECT_LABEL,
+    ComposeStack,
+    compose_files,
+    engine,
+    free_port,
+    own_compose_project,
+    prepare_once,
+    remove_container,
+    remove_project,
+    run_folder,
+    wait_for_redis,
+    wait_until,
+)
 
 pytestmark = pytest.mark.timeout(300)
 SERVICES = ("redis", "db", "worker", "beat")
@@ -68,7 +76,7 @@ class Up:
         self._numbers = itertools.count()
 
     def command(self, *args, file="docker-compose.yml"):
-        *env_file, _, _, _, over = compose.files(self.project)
+        *env_file, _, _, _, over = compose_files(self.project)
         files = ("--file", str(file), "--file", over, "--file", str(self.folder / "override.yml"))
         root = ("--project-directory", str(self.project.root), "--project-name", self.name)
         return ["docker", "compose", *root, *env_file, *files, *args]
@@ -91,7 +99,7 @@ class Up:
         return done.stdout.strip()
 
     def container(self, service):
-        return compose.engine().containers.get(f"{self.name}-{service}-1")
+        return engine().containers.get(f"{self.name}-{service}-1")
 
     def shell(self, service, script):
         """The exit code of a shell script in the container of *service*, and what it printed."""
@@ -147,7 +155,7 @@ def own_folder(request, project, suffix):
     if request.config.option.stack != "compose":
         pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
     prepare_once(ComposeStack, project)
-    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{suffix}"
+    name = own_compose_project(suffix)
     folder = run_folder() / name
     folder.mkdir()
     return name, folder
@@ -156,8 +164,6 @@ def own_folder(request, project, suffix):
 @pytest.fixture
 def bench(request, project):
     name, folder = own_folder(request, project, f"bench-{os.urandom(4).hex()}")
-    with (run_folder() / COMPOSE).open("a") as noted:
-        noted.write(f"{name}\n")
     bench = Bench(project, name, folder)
     try:
         yield bench
@@ -178,8 +184,6 @@ def up(request, project):
     flower = {"env_file": [str(run_folder() / "env")]}
     override = yaml.safe_dump({"services": {"worker": app, "beat": app, "flower": flower}})
     (folder / "override.yml").write_text(override.replace("env_file:", "env_file: !override"))
-    with (run_folder() / COMPOSE).open("a") as noted:
-        noted.write(f"{name}\n")
     running = Up(project, name, folder)
     try:
         running("up", "--detach", "--no-build", "--wait")
@@ -250,7 +254,7 @@ def test_nothing_is_lost_whatever_stops(up, record):
         wait_until(lambda: up.noted("ended")[sent[3]])  # noqa: B023  # called at once
         unfinished = (set(sent) - set(up.noted("ended"))) | up.unacknowledged()  # in this order: what ends is then held
         stop()
-        compose.wait_for_redis(up.client)
+        wait_for_redis(up.client)
         count(fault, sent, unfinished)
 
     up.await_health("worker")
@@ -295,7 +299,7 @@ def test_the_queue_survives_a_crash_and_a_new_container(up):
     """
     up.send(3, 0, queue="nobody")
     up.crash("redis")
-    compose.wait_for_redis(up.client)
+    wait_for_redis(up.client)
     assert up.client.llen("nobody") == 3
     up("rm", "--stop", "--force", "--volumes", "redis")
     up("up", "--detach", "--no-build", "--wait", "redis")
@@ -453,7 +457,7 @@ def test_an_unhealthy_container_goes_on_running(up):
     Docker ne relance pas un conteneur en mauvaise santé, quelle que soit sa règle de relance.
     """
     redis = up.container("redis")
-    container = compose.engine().containers.run(
+    container = engine().containers.run(
         redis.image.id,
         ["sleep", "infinity"],
         detach=True,
@@ -560,7 +564,7 @@ def test_flower_is_started_on_demand_and_asks_for_a_password(up):
         bindings = up.container("flower").attrs["HostConfig"]["PortBindings"]
         assert [binding["HostIp"] for binding in bindings["5555/tcp"]] == ["127.0.0.1"]
     finally:
-        compose.remove_container(f"{up.name}-flower-1")
+        remove_container(f"{up.name}-flower-1")
 
 
 def test_a_worker_touches_its_file_until_it_freezes(stack):

@@ -4,7 +4,7 @@ import time
 import pytest
 from situations import asked_when_slow, held, reader, slow_file
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 PRIORITY = "celery\x06\x166"
 ONE_AT_A_TIME = ("--prefetch-multiplier", "1")

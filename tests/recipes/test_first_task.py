@@ -11,8 +11,7 @@ from celery.bin.worker import worker as worker_command
 from kombu.transport.redis import Channel
 from situations import held, swept_within_seconds
 
-from cookbook.processes import wait_until
-from cookbook.stack import DjangoError
+from cookbook.testing import DjangoError, wait_until
 
 IMPATIENT = {
     "CELERY_BROKER_TRANSPORT_OPTIONS": {

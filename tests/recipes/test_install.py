@@ -6,7 +6,7 @@ import django
 import pytest
 from packaging.requirements import Requirement
 
-from cookbook.stack import DjangoError
+from cookbook.testing import DjangoError
 
 WITHOUT_VARIABLES = ["env", "-u", "DJANGO_SETTINGS_MODULE", "-u", "PUBLIC_ROOT", "-u", "REDIS_URL"]
 

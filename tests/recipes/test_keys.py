@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from situations import held
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOW, LOWER, LOWEST = ("celery\x06\x16" + step for step in "369")

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from situations import django_with_file, held
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 LATE = {"CELERY_TASK_ACKS_LATE": True}
 WORKER = {"SERVICE": "worker"}

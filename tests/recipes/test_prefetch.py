@@ -7,7 +7,7 @@ import pytest
 import yaml
 from situations import FAST, LATE, SLOW_MACHINE, accepted, held, reader, slow_file
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 PREFETCH = {"CELERY_WORKER_DISABLE_PREFETCH": False}  # Celery's default
 ONE = PREFETCH | {"CELERY_WORKER_PREFETCH_MULTIPLIER": 1}

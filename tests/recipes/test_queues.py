@@ -1,8 +1,7 @@
 import pytest
 from situations import asked_when_slow
 
-from cookbook.processes import wait_until
-from cookbook.stack import ABSENT, DjangoError
+from cookbook.testing import ABSENT, DjangoError, wait_until
 
 # Celery as it comes, with neither a list of queues nor routes.
 AS_IT_COMES = dict.fromkeys(

@@ -7,9 +7,7 @@ import pytest
 import redis as redis_py
 from situations import held, reader, slow_file
 
-from cookbook import compose
-from cookbook.processes import wait_until
-from cookbook.stack import write_script
+from cookbook.testing import compose_files, engine, project_of_this_process, wait_until, write_script
 
 LOW = "celery\x06\x163"
 
@@ -49,9 +47,7 @@ def test_compose_runs_the_client_in_the_container(stack, project, console):
     *_, entered, piped = console("enter.console")
     assert entered.output == "(integer) 1"
     assert piped.output == "redis_commands.tasks.import_orders"
-    names = {
-        container.name for container in compose.engine().containers.list(filters={"name": name}, ignore_removed=True)
-    }
+    names = {container.name for container in engine().containers.list(filters={"name": name}, ignore_removed=True)}
     assert f"{name}-redis-1" in names
     assert f"{name}_redis_1" not in names
 
@@ -408,8 +404,8 @@ def restored(databases, dumps):
 
 def of_this_stack(stack, project):
     """The name of the stack's Compose project, which the reader's `docker compose` finds in their folder."""
-    name, _ = compose.project_of_this_process(project)
-    _, variables, _, file, _, over = compose.files(project)
+    name, _ = project_of_this_process(project)
+    _, variables, _, file, _, over = compose_files(project)
     write_script(
         stack.folder / "bin",
         "docker",

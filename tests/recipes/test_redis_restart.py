@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from situations import FAST, SLOW_MACHINE, held, reader, slow_file, swept_within_seconds
 
-from cookbook.environments import releases
-from cookbook.processes import wait_until
-from cookbook.project import find_project
-from cookbook.stack import ABSENT, DjangoError
+from cookbook.testing import ABSENT, DjangoError, find_project, releases, wait_until
 
 OLDER = releases(find_project(Path(__file__).parent))
 CRASH = "Unrecoverable error: AttributeError(\"'NoneType' object has no attribute 'hostname'\")"

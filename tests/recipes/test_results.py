@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from situations import LATE, SLOW_MACHINE, held, reader, slow_file
 
-from cookbook.processes import wait_until
-from cookbook.stack import ABSENT, DjangoError
+from cookbook.testing import ABSENT, DjangoError, wait_until
 
 KEY = "celery-task-meta-"
 HOUR, DAY, WEEK = 60 * 60, 24 * 60 * 60, 7 * 24 * 60 * 60

@@ -6,9 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from situations import accepted, swept_within_seconds
 
-from cookbook import reference
-from cookbook.processes import wait_until
-from cookbook.stack import ABSENT, DjangoError
+from cookbook.testing import ABSENT, DjangoError, reference, wait_until
 
 SEND = "from core.tasks import ping; result = ping.delay(); result.id"
 APP = "__import__('core').celery_app"

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from situations import EARLY, FAST, SLOW_MACHINE, accepted, django_with_file, held, reader, slow_file
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 AT_ONCE = {"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 0}
 SLOW = "slow.txt"

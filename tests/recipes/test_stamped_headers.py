@@ -1,8 +1,7 @@
 import pytest
 from situations import accepted, django_with_file, held, slow_file
 
-from cookbook.processes import wait_until
-from cookbook.stack import DjangoError
+from cookbook.testing import DjangoError, wait_until
 
 REVOKE = "app.control.revoke_by_stamped_headers({'scan_id': '42'}, reply=True, timeout=30, limit=1)"
 stamps = pytest.mark.since("5.3", fails="revoke_by_stamped_headers")

@@ -4,8 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from celery.contrib.pytest import _create_app
 
-from cookbook.processes import wait_until
-from cookbook.stack import DjangoError
+from cookbook.testing import DjangoError, wait_until
 
 PATIENCE = 100  # seconds: for what starts Django, and perhaps a worker, on a slow machine
 EAGER = {"CELERY_TASK_ALWAYS_EAGER": True}

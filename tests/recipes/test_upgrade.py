@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from situations import FAST, SLOW_MACHINE, held
 
-from cookbook.environments import environment, releases
-from cookbook.processes import wait_until
-from cookbook.project import find_project
+from cookbook.testing import environment, find_project, releases, wait_until
 
 NOW = "5.7"
 RELEASES = [*releases(find_project(Path(__file__).parent)), NOW]

@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import pytest
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 YEARS = [str(year) for year in range(2018, 2026)]
 DISK = 0.5  # seconds that it takes to read a file

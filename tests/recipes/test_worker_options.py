@@ -6,7 +6,7 @@ import pytest
 from kombu.transport.redis import Channel
 from situations import SLOW_MACHINE
 
-from cookbook.processes import wait_until
+from cookbook.testing import wait_until
 
 EMPTY = "[]"
 WORKER = ["celery", "-A", "core", "worker", "--hostname", "worker1@cookbook", "--loglevel", "INFO"]

@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import expect, sync_playwright
 from tabs import open_tab
 
-from cookbook.serve import served
+from cookbook.site.serve import served
 
 # The first is the same engine without the windows of a desktop: a page costs a third.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cookbook import compose
-from cookbook.reaper import remove_project
-from cookbook.stack import free_port
+from cookbook.stack import compose
+from cookbook.stack.interface import free_port
+from cookbook.stack.reaper import remove_project
 
 
 @contextlib.contextmanager

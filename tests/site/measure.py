@@ -17,9 +17,9 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 
-from cookbook import pages
 from cookbook.project import CookbookError, find_project
-from cookbook.serve import served
+from cookbook.site.serve import served
+from cookbook.sources import pages
 
 LIGHTHOUSE = "lighthouse@12"
 SPHINX = ("sphinx", "sphinx_celery", "furo", "myst-parser", "markdownify")

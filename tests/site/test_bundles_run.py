@@ -5,8 +5,9 @@ import zipfile
 import pytest
 from containers import brought_up
 
-from cookbook import compose, pages
 from cookbook.project import find_project
+from cookbook.sources import pages
+from cookbook.stack import compose
 
 # What each recipe's own tasks are asked, and what they answer; every bundle answers core's ping besides.
 QUESTIONS = {

@@ -5,8 +5,8 @@ from axe import NARROW, WIDE, assert_axe_finds_nothing, look
 from tabs import open_tab
 from test_reader import PAGES, RECIPES
 
-from cookbook import transcripts
-from cookbook.snippets import cut
+from cookbook.sources import transcripts
+from cookbook.sources.snippets import cut
 
 BUTTON = """async (block) => {
     const button = block.querySelector("button.md-clipboard, .md-code__button[data-md-type=copy]");

@@ -8,9 +8,9 @@ import urllib.request
 
 import pytest
 
-from cookbook import headers
-from cookbook.processes import wait_until
-from cookbook.stack import free_port
+from cookbook.site import headers
+from cookbook.stack.interface import free_port
+from cookbook.stack.processes import wait_until
 
 NGINX = """\
 daemon off;

@@ -9,7 +9,7 @@ import pytest
 from containers import brought_up
 from test_reader import RECIPES
 
-from cookbook import compose
+from cookbook.stack import compose
 
 INSTALL = "start/install/"
 SETTINGS = "core/settings/base.py"

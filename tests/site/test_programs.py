@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from cookbook import pages
 from cookbook.project import LANGUAGES, find_project
-from cookbook.snippets import cut
+from cookbook.sources import pages
+from cookbook.sources.snippets import cut
 
 PROJECT = find_project()
 FILES = [file for language in LANGUAGES for file in PROJECT.pages(language)]

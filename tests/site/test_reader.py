@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from cookbook import pages
 from cookbook.project import find_project
+from cookbook.sources import pages
 
 DOCS = find_project().docs / "fr"
 ADDRESSES = {page: f"{page.relative_to(DOCS).with_suffix('')}/".replace("index/", "") for page in DOCS.rglob("*.md")}

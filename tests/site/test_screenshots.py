@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
-from mini import edit, make_project, write_evidence
+from tests.cookbook.mini import edit, make_project, write_evidence
 from tabs import SETTLED
 
-from cookbook import parity, publish
-from cookbook.serve import served
+from cookbook.checks import parity
+from cookbook.site import publish
+from cookbook.site.serve import served
 
 REFERENCES = Path(__file__).with_name("screenshots")
 UPDATE = "UPDATE_SCREENSHOTS"

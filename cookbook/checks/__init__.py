@@ -1,0 +1,1 @@
+"""Refuses faulty sources, with one line for each fault."""

@@ -1,0 +1,111 @@
+"""Checks what is typed by hand on the pages: no code blocks, inline code that names what exists, and typography."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from markdown import Markdown
+
+from cookbook.checks import inline_code, inline_commands, inline_names, numbers
+from cookbook.checks.inline_code import Faults
+from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.sources import pages, reading
+from cookbook.sources.pages import Page
+
+
+def problems(project: Project) -> list[str]:
+    """One line for each fault of the pages' prose, ``docs/fr/start/install.md:12: …``, page by page."""
+    found = []
+    for language in LANGUAGES:
+        for file in project.pages(language):
+            name = project.relative(file)
+            try:
+                page = pages.read(file, name)
+                faults = sorted(
+                    [
+                        *_blocks(page),
+                        *inline_code.faults(project, page),
+                        *inline_commands.faults(page),
+                        *inline_names.faults(project, page),
+                        *_typography(page, language),
+                        *numbers.faults(project, page, language),
+                    ]
+                )
+                found += [f"{name}:{line}: {fault}" for line, fault in faults]
+            except CookbookError as error:
+                found.append(str(error))
+    return found
+
+
+# Blocks --------------------------------------------------------------------------------------------------------------
+
+# Those of the site's Markdown extensions that decide where a block begins and ends (mkdocs.base.yml).
+BLOCK_EXTENSIONS: dict[str, dict[str, Any]] = {
+    "admonition": {},
+    "attr_list": {},
+    "def_list": {},
+    "footnotes": {},
+    "md_in_html": {},
+    "tables": {},
+    "pymdownx.details": {},
+    "pymdownx.superfences": {},
+    "pymdownx.tabbed": {"alternate_style": True},
+}
+_INSTEAD = "put it into a recipe and show it with code() or transcript()"
+
+
+def _blocks(page: Page) -> Faults:
+    for fence in page.fences:
+        if not fence.closed:
+            yield fence.line, f"a block that no line closes: close it, or {_INSTEAD}"
+        elif not re.fullmatch(r"mermaid|\{ *\.mermaid\b.*\}", fence.info):
+            yield fence.line, f"a code block typed by hand, which nothing runs: {_INSTEAD}"
+    for match in re.finditer(r"<(?:pre|code)\b", page.text):
+        yield pages.line_at(page.text, match.start()), f"{match[0]}> typed by hand: use backticks, or {_INSTEAD}"
+
+    # Whether four spaces make code depends on the lists, tabs and admonitions around them: Markdown itself decides.
+    rendered = Markdown(extensions=[*BLOCK_EXTENSIONS], extension_configs=BLOCK_EXTENSIONS).convert(page.text)
+    indented = [number for number, line in enumerate(page.text.splitlines(), 1) if re.search(r"(?: {4}|\t)\s*\S", line)]
+    for block in re.findall(r"<pre><code>(.*?)</code></pre>", rendered, re.DOTALL):
+        first = html.unescape(block).strip().partition("\n")[0].strip()
+        line = next((line for line in indented if page.text.splitlines()[line - 1].rstrip().endswith(first)), 1)
+        if line in indented:
+            indented.remove(line)
+        yield line, f"four spaces that belong to no list, tab or note make a code block: unindent it, or {_INSTEAD}"
+
+
+# Typography ----------------------------------------------------------------------------------------------------------
+
+_NO_EXCLAMATION = (re.compile("!"), "an exclamation mark: end the sentence with a full stop")
+RULES = {
+    "fr": [
+        _NO_EXCLAMATION,
+        (
+            re.compile(r"(?<![\u00a0\u202f?;])[;?»%]|(?<![\u00a0\u202f:]):(?=[\s*_)\]»|]|$)"),
+            "no no-break space before '{}': write U+00A0 (or U+202F before ; and ?) or &nbsp; there",
+        ),
+        (re.compile(r"«(?![\u00a0\u202f])"), "no no-break space after '{}': write U+00A0 or &nbsp; there"),
+        (re.compile('"'), "a straight quote: write « … », with no-break spaces"),
+        (re.compile(r"\.\.\."), "three dots: write …"),
+        (
+            re.compile(r"\b(?:[Tt](?:u|e|oi|on|a|es|ien|iens|ienne|iennes)\b|[Tt]['’](?=\w))"),
+            "'{}' says tu to the reader: say vous, or name no one",
+        ),
+    ],
+    "en": [_NO_EXCLAMATION, (re.compile("[«»]"), "the French quote '{}': write “ … ” or \"…\"")],
+}
+
+
+def _typography(page: Page, language: str) -> Faults:
+    meta = [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+    for line, text in meta:
+        if re.search(r"\w'", text):
+            yield line, "a typed apostrophe: write ’ here, where no Markdown is read that would make it one"
+    prose = [(1, page.text), *page.texts, *meta]
+    for first, text in prose:
+        for line, words in enumerate(reading.words_only(text).splitlines(), first):
+            for rule, fault in RULES[language]:
+                if match := rule.search(words):
+                    yield line, fault.format(match[0])

@@ -1,0 +1,1 @@
+"""Runs proofs, on one version or many, and keeps the results."""

@@ -1,0 +1,1 @@
+"""Puts code, transcripts and evidence on pages."""

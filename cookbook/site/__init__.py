@@ -1,0 +1,1 @@
+"""Builds, checks, completes, serves and publishes the site."""

@@ -1,0 +1,112 @@
+"""A feed of what changed in behaviour from one release to the next, told by the runs that compared them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import format_datetime
+from html import escape
+from itertools import pairwise
+
+from cookbook.evidence import records
+from cookbook.project import LANGUAGES, Project
+from cookbook.render import proofs
+from cookbook.render.words import WORDS
+from cookbook.sources import pages
+
+MINOR = re.compile(r"\d+\.\d+")
+WHAT = "line"  # the key of a row that compares releases under which it says what it compares
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a release does otherwise than the one before it, as a run recorded it and a page shows it."""
+
+    guid: str
+    what: str
+    about: str
+    release: str
+    before: object
+    after: object
+    date: str
+    place: str
+
+
+def changes(project: Project, language: str) -> list[Change]:
+    """Every change that a table of the pages in *language* shows, the newest release first.
+
+    A record compares releases when its rows have a value for each of them: ``{"line": …, "5.6": 4, "5.7": 9}``. The
+    date is that of the run: what was run knows no date of release.
+    """
+    found: list[Change] = []
+    for file in project.pages(language):
+        page = pages.read(file, project.relative(file))
+        for call in page.calls:
+            if call.name == "table":
+                above = [heading.id for heading in pages.headings(page) if heading.line < call.line and heading.id]
+                place = f"{pages.address(project, file)}#{above[-1]}"
+                recipe, record = call.args
+                found += _changes(project, recipe, record, str(call.kwargs.get("caption", "")), place)
+    unique = {change.guid: change for change in found}  # one place, where several show it
+    return sorted(unique.values(), key=lambda change: _number(change.release), reverse=True)
+
+
+def feed(project: Project, language: str, name: str, address: str) -> str:
+    """The changes as RSS 2.0 in one language; *name* is that of the site, which is served at *address*."""
+    words = WORDS[language]
+    root = address + ("" if language == LANGUAGES[0] else f"{language}/")
+    found = changes(project, language)
+    dates = [f"  <lastBuildDate>{_rfc(max(change.date for change in found))}</lastBuildDate>"] if found else []
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>',
+            f"  <title>{escape(words['feed'].format(site=name))}</title>",
+            f"  <link>{root}</link>",
+            f'  <atom:link href="{root}feed.xml" rel="self" type="application/rss+xml"/>',
+            f"  <description>{escape(words['feed description'])}</description>",
+            f"  <language>{language}</language>",
+            *dates,
+            *(_item(language, change, address) for change in found),
+            "</channel></rss>",
+            "",
+        ]
+    )
+
+
+def _item(language: str, change: Change, address: str) -> str:
+    words = WORDS[language]
+    before, after = (_written(value, language) for value in (change.before, change.after))
+    title = words["changed"].format(release=change.release, what=change.what)
+    told = words["before and since"].format(before=before, after=after, release=change.release, about=change.about)
+    return (
+        f"  <item><title>{escape(title)}</title><description>{escape(told)}</description>"
+        f"<link>{address}{change.place}</link><pubDate>{_rfc(change.date)}</pubDate>"
+        f'<guid isPermaLink="false">{escape(change.guid)}</guid></item>'
+    )
+
+
+def _changes(project: Project, recipe: str, record: str, about: str, place: str) -> Iterator[Change]:
+    run = next((run for run in records.load(project, recipe) if record in run.records), None)
+    for row in run.records[record] if run else []:
+        releases = sorted(filter(MINOR.fullmatch, row), key=_number)
+        if run and releases and run.versions["celery"].startswith(f"{releases[-1]}."):
+            for older, release in pairwise(releases):
+                if row[older] != row[release]:
+                    what = str(row[WHAT])
+                    guid = f"{recipe}/{record}/{release}/{what}"
+                    yield Change(guid, what, about, release, row[older], row[release], run.date, place)
+
+
+def _written(value: object, language: str) -> str:
+    return value if isinstance(value, str) else proofs.shown(value, WORDS[language])
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
+
+
+def _rfc(date: str) -> str:
+    return format_datetime(datetime.datetime.fromisoformat(date))

@@ -1,0 +1,1 @@
+"""Reads what people wrote: pages, recipes, transcripts and proofs."""

@@ -1,0 +1,34 @@
+"""`jq` for the transcripts of a machine that has none: `python -m cookbook.stack.jq [-c] [-r] FILTER <input`.
+
+It is libjq itself, from the wheel of the same name; only the printing is written here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+import jq
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("jq")
+    parser.add_argument("-c", "--compact-output", action="store_true")
+    parser.add_argument("-r", "--raw-output", action="store_true")
+    parser.add_argument("filter")
+    asked = parser.parse_args()
+    try:
+        values = list(jq.compile(asked.filter).input_text(sys.stdin.read()))
+    except ValueError as error:
+        print(f"jq: error: {error}", file=sys.stderr)
+        return 5
+    layout = {"separators": (",", ":")} if asked.compact_output else {"indent": 2}
+    for value in values:
+        raw = asked.raw_output and isinstance(value, str)
+        print(value if raw else json.dumps(value, ensure_ascii=False, **layout))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+import pytest
+
+from cookbook.checks import prose
+from cookbook.project import Project
+
+
+def faults(tmp_path, code):
+    """What is said of a page with *code* as inline code."""
+    project = Project(tmp_path)
+    tasks = project.recipes / "core/tasks.py"
+    tasks.parent.mkdir(parents=True, exist_ok=True)
+    tasks.write_text("LONGEST = 1\n\n\nclass OwnError(Exception): ...\n\n\ndef add_all(): ...\n")
+    page = project.docs / "en/page.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"---\ntitle: T\n---\n\n`{code}`\n")
+    return [problem.removeprefix("docs/en/page.md:5: ") for problem in prose.problems(project)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SIGTERM", "REMAP_SIGTERM=SIGQUIT", "BRPOP", "LLEN celery", "MEMORY USAGE", "ZRANGE", "SUCCESS", "DEBUG",
+        "LONGEST", "INFO", "ConnectionError", "SoftTimeLimitExceeded", "TransactionTestCase", "OwnError", "add_all()",
+        "app.control.revoke(ids)", "app.control.revoke", ".delay()", "get(timeout=10)", "delay_on_commit(pk)",
+        'translation.override("fr")', "celery.exceptions.TimeoutError", "celery.backend_cleanup", "logging.getLogger",
+        "AsyncResult", "None", "Location",
+    ],
+)  # fmt: skip
+def test_what_exists_is_no_fault(tmp_path, code):
+    assert faults(tmp_path, code) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("SIGTREM", "SIGTREM is no signal (did you mean SIGTERM?): correct it"),
+        ("REMAP_SIGTERM=SIGQIUT", "SIGQIUT is no signal (did you mean SIGQUIT?): correct it"),
+        ("LLENN celery", "LLENN is no Redis command, state or setting (did you mean LLEN?): correct it"),
+        ("SUCESS", "SUCESS is no Redis command, state or setting (did you mean SUCCESS?): correct it"),
+        ("TimeLimitExceded", "no class is called TimeLimitExceded (did you mean TimeLimitExceeded?): correct it"),
+        ("add_al()", "nothing has add_al() (did you mean add_all?): correct it"),
+        ("app.control.revok", "there is no app.control.revok: correct it"),
+        ("celery.exceptions.TimeOut", "there is no celery.exceptions.TimeOut: correct it"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told_with_what_it_may_have_meant(tmp_path, code, fault):
+    assert faults(tmp_path, code) == [fault]

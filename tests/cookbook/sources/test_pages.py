@@ -1,0 +1,188 @@
+from pathlib import Path
+
+import pytest
+from mkdocs.utils.yaml import yaml_load
+
+from cookbook.project import CookbookError
+from cookbook.sources import pages
+from cookbook.sources.pages import MARK, Call, Heading, Page
+
+ROOT = Path(__file__).parents[3]
+
+
+def read(tmp_path: Path, text: str) -> Page:
+    path = tmp_path / "page.md"
+    path.write_text(text, encoding="utf-8")
+    return pages.read(path, "page.md")
+
+
+def test_a_call_has_its_constant_arguments_and_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        '---\ntitle: T\n---\n\nOn {@ setting("task_acks_late") @}:\n\n'
+        '{@ code(\n  "core/celery.py", "app",\n  notes={"name" "space=": "Why\\n@}",\n         "b": "`B`"},\n) @}\n'
+    )
+    assert pages.macro_calls(path) == [
+        Call("setting", ("task_acks_late",), {}, 5),
+        Call(
+            "code",
+            ("core/celery.py", "app"),
+            {"notes": {"namespace=": "Why\n@}", "b": "`B`"}},
+            7,
+            texts=((9, "Why\n@}"), (10, "`B`")),
+        ),
+    ]
+
+
+def test_a_caption_is_a_text_of_the_language_too(tmp_path: Path) -> None:
+    (call,) = read(tmp_path, '{@ table("keys", "idle", columns={"key": "Clé"}, caption="Au repos") @}\n').calls
+    assert call.texts == ((1, "Clé"), (1, "Au repos"))
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("{@ code(path) @}", r"code\(\) has an argument that is not a constant"),
+        ('{@ code(*["a"]) @}', r"code\(\) has an argument that is not a constant"),
+        ('{@ code(**{"a": "b"}) @}', r"code\(\) has an argument that is not a constant"),
+        ('{@ code(setting("a")) @}', r"code\(\) has an argument that is not a constant"),
+        ('{@ "a".upper() @}', "a call of something that is not a macro"),
+        ('{@ code("a" @}', "unexpected char '@'.*: mend the macro call"),
+        ('{@- code("a") @}', "a macro call that eats white space"),
+        ('{@ code("a") -@}', "a macro call that eats white space"),
+    ],
+)
+def test_a_call_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, call: str, why: str) -> None:
+    with pytest.raises(CookbookError, match=rf"\Apage.md:5: .*(?:{why})"):
+        read(tmp_path, f"---\ntitle: T\n---\n\n{call}\n")
+
+
+def test_a_page_without_a_name_is_told_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("{@ code(path) @}")
+    with pytest.raises(CookbookError, match=rf"\A{path}:1: "):
+        pages.macro_calls(path)
+
+
+def test_the_text_keeps_every_line_where_it_was(tmp_path: Path) -> None:
+    page = read(
+        tmp_path,
+        "---\ntitle: T\n---\n# T\n<!-- a\n`no` -->\n`a\nb` {@ code('x',\n'y') @}\n{@# `no`\n#@}\n"
+        "```mermaid\n`no`\n```\nEnd\n",
+    )
+    lines = page.text.splitlines()
+    assert [(number, line) for number, line in enumerate(lines, 1) if line] == [
+        (4, "# T"),
+        (7, MARK),
+        (8, f" {MARK}"),
+        (15, "End"),
+    ]
+    assert len(lines) == len(page.source.splitlines())
+    assert page.code == ((7, "a b"),)
+
+
+def test_code_spans_of_the_texts_in_a_call_have_their_own_line(tmp_path: Path) -> None:
+    page = read(tmp_path, 'x\n\n{@ code("a", notes={\n"k": "Le `nom` est",\n}) @}\n')
+    assert page.code == ((4, "nom"),)
+    assert page.texts == ((4, f"Le {MARK} est"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("``a ` b``", ["a ` b"]),
+        (r"\`a\` `b`", ["b"]),
+        ("an open ` here\n\nand ` there", []),
+        ("`<!-- a -->`", ["<!-- a -->"]),
+        ("<!-- `a` --> `b`", ["b"]),
+    ],
+)
+def test_code_spans_are_those_of_markdown(tmp_path: Path, text: str, code: list[str]) -> None:
+    assert [span for _, span in read(tmp_path, text).code] == code
+
+
+def test_fences_are_seen_wherever_they_stand(tmp_path: Path) -> None:
+    page = read(tmp_path, "```mermaid\n```\n\n- ~~~ {.python title='x'}\n  ~~~\n\n> ```\n> ```\n\n    ````py\n```\n")
+    assert [(fence.info, fence.line, fence.closed) for fence in page.fences] == [
+        ("mermaid", 1, True),
+        ("{.python title='x'}", 4, True),
+        ("", 7, True),
+        ("py", 10, False),
+    ]
+
+
+def test_headings_have_level_id_and_line_and_are_not_looked_for_in_code(tmp_path: Path) -> None:
+    page = read(
+        tmp_path,
+        '# T\n\n## A { #a }\n\n### B {: .x #b-c } ##\n\n```mermaid\n# no\n```\n\n=== "Tab"\n\n    ## In { #in }\n\n'
+        "Under\n-----\n\nTop\n===\n\n| a |\n|---|\n| b |\n",
+    )
+    assert list(pages.headings(page)) == [
+        Heading(1, None, 1),
+        Heading(2, "a", 3),
+        Heading(3, "b-c", 5),
+        Heading(2, "in", 13),
+        Heading(2, None, 15),
+        Heading(1, None, 18),
+    ]
+
+
+def test_links_of_every_form_are_found(tmp_path: Path) -> None:
+    page = read(
+        tmp_path,
+        '[a](b.md#c "T") [`x`](d.md)\n![i](i_(1).png)\n[![i](j.png)](e.md)\n<https://x.org/>\n[r]: https://r.org "T"\n'
+        '<a class="b" href="f.md">f</a>\n`[no](no.md)`\n',
+    )
+    assert list(pages.links(page)) == [
+        (1, "b.md#c"),
+        (1, "d.md"),
+        (2, "i_(1).png"),
+        (3, "j.png"),
+        (3, "e.md"),
+        (4, "https://x.org/"),
+        (5, "https://r.org"),
+        (6, "f.md"),
+    ]
+
+
+def test_sections_begin_at_level_two_and_hold_what_is_below(tmp_path: Path) -> None:
+    page = read(
+        tmp_path, "---\ntitle: T\ndescription: D\n---\n\nIntro\n\n## A { #a }\na  b\n### B { #b }\nc\n## C { #c }\n"
+    )
+    assert pages.sections(page) == {
+        "": (1, "T D Intro"),
+        "a": (8, "## A { #a } a b ### B { #b } c"),
+        "c": (12, "## C { #c }"),
+    }
+
+
+def test_entries_of_the_front_matter_have_their_lines(tmp_path: Path) -> None:
+    page = read(tmp_path, "---\ntitle: T\nother_files:\n  - a.py\n  - b.py\n---\n")
+    assert pages.meta_list(page, "other_files") == ["a.py", "b.py"]
+    assert pages.meta_list(page, "own_links") == []
+    assert pages.meta_line(page, "other_files") == 3
+    assert pages.meta_line(page, "other_files", "b.py") == 5
+    assert pages.meta_line(page, "own_links") == 1
+
+
+def test_front_matter_that_is_no_list_or_no_yaml_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CookbookError, match=r"\Apage.md:3: own_links is not a list of texts"):
+        pages.meta_list(read(tmp_path, "---\ntitle: T\nown_links: a.md\n---\n"), "own_links")
+    with pytest.raises(CookbookError, match=r"\Apage.md:2: own_links is not a list of texts"):
+        pages.meta_list(read(tmp_path, "---\nown_links: [a.md, 1]\n---\n"), "own_links")
+    with pytest.raises(CookbookError, match=r"\Apage.md:1: front matter that is not"):
+        read(tmp_path, "---\ntitle: a: b\n---\n")
+
+
+def test_front_matter_alone_is_read_without_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("---\nrecipe: keys\n---\n{@ broken( @}\n")
+    assert pages.front_matter(path) == {"recipe": "keys"}
+
+
+def test_the_delimiters_are_those_of_the_site() -> None:
+    with (ROOT / "mkdocs.base.yml").open(encoding="utf-8") as file:
+        macros = yaml_load(file)["plugins"]["macros"]
+    delimiters = {name.removeprefix("j2_"): value for name, value in macros.items() if name.endswith("_string")}
+    assert delimiters == {name: getattr(pages.JINJA, name) for name in delimiters}
+    assert len(delimiters) == 6
