@@ -79,8 +79,8 @@ def _read(project: Project, module: Path) -> _Parsed:
 def _parsed(source: str) -> _Parsed:
     """Remembered: a build asks for each of its marks."""
     tree = ast.parse(source)
-    froms = (node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module)
-    return _Parsed(_tests(source, tree), _text(tree), frozenset(froms))
+    imports_from = (node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module)
+    return _Parsed(_tests(source, tree), _text(tree), frozenset(imports_from))
 
 
 def _tests(source: str, tree: ast.Module) -> dict[str, Written]:

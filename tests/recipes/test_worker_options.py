@@ -201,6 +201,7 @@ def test_the_hard_limit_kills_the_task(worker, django, public):
     run(django, 1)
     with started(django, public):
         assert failure(django) == "TimeLimitExceeded"
+        worker.wait_for("signal 9 (SIGKILL)")  # the failure is stored first: until then the task could still succeed
     assert (public / "archives.csv.gz").exists()
     run(django, 1)
     first, second = ran_in(worker, 2)

@@ -9,12 +9,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.cookbook.mini import edit, make_project, write_evidence
 from tabs import SETTLED
 
 from cookbook.checks import parity
 from cookbook.site import publish
 from cookbook.site.serve import served
+from tests.cookbook.mini import edit, make_project, write_evidence
 
 REFERENCES = Path(__file__).with_name("screenshots")
 UPDATE = "UPDATE_SCREENSHOTS"

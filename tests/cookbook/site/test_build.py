@@ -46,7 +46,8 @@ def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
 def test_a_build_that_dies_says_its_last_words(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(project.root))
     write(project, "cookbook/__init__.py", "")
-    write(project, "cookbook/builder.py", "raise SystemExit('torn down')\n")
+    write(project, "cookbook/site/__init__.py", "")
+    write(project, "cookbook/site/builder.py", "raise SystemExit('torn down')\n")
     assert build.build(project, project.root / "built", {}, strict=False) == (
         False,
         [f"{config}: the build ended with 1: torn down" for config in ("mkdocs.yml", "mkdocs.en.yml")],

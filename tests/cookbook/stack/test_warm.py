@@ -149,7 +149,7 @@ def test_a_parent_that_did_more_than_import_is_refused(project, tmp_path):
         [
             sys.executable,
             "-c",
-            f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(project.root / 'cookbook')!r}]\n{code}",
+            f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(project.root / 'cookbook/stack')!r}]\n{code}",
         ],
         capture_output=True,
         text=True,
