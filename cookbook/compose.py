@@ -114,17 +114,18 @@ class ComposeStack(Stack):
         return dict(versions(self.project))
 
     def close(self) -> None:
+        entered = [each for each in self.processes if isinstance(each, containers.Entered)]
+        for process in reversed(self.processes):
+            if process not in entered:
+                process.kill_group()
         for toolbox in self._toolboxes.values():
             containers.run_inside(toolbox, containers.END_ALL)
-        for process in reversed(self.processes):
-            if isinstance(process, containers.Entered):
-                process.wait()
-            else:
-                process.kill_group()
-        self.processes.clear()
+        for program in entered:
+            program.detach()
         for cwd, toolbox in self._toolboxes.items():
             if cwd != self.project.recipes:
                 containers.remove(toolbox)
+        self.processes.clear()
         self._toolboxes.clear()
         if self.port:
             for name, value in self._changed.items():

@@ -16,7 +16,7 @@ from cookbook.processes import Process
 from cookbook.reaper import PROJECT_LABEL
 
 USER = f"{os.getuid()}:{os.getgid()}"  # what programs write into the run's folder belongs to whoever runs the proofs
-NOBODY = "65534:65534"  # has no name in the image, and no files
+SOMEBODY_ELSE = f"{os.getuid() + 1}:{os.getgid()}"
 END_ALL = "kill -9 -1"  # each process of the user but the shell that runs it
 
 
@@ -81,6 +81,10 @@ class Entered(Contained):
         self._send(signal.SIGKILL, "-")  # Docker makes each program that enters the leader of its group
         self.wait()
 
+    def detach(self) -> None:
+        """End the client, once `END_ALL` has ended the program."""
+        super().kill_group()
+
     def _send(self, number: int, group: str) -> None:
         if self.popen.poll() is None:
             run_inside(self.container, f"kill -{number} {group}{self._noted.read_text().strip()}")
@@ -96,7 +100,7 @@ def start_toolbox(template: Container, mounts: Sequence[str]) -> Container:
 
     Its own program belongs to another user than those that enter it, so that `END_ALL` leaves it alone.
     """
-    made = copy(template, ("sleep", "infinity"), {}, mounts, user=NOBODY)
+    made = copy(template, ("sleep", "infinity"), {}, mounts, user=SOMEBODY_ELSE)
     made.start()
     return made
 
