@@ -171,12 +171,15 @@ def up(request, project):
     folder.chmod(0o777)  # the worker writes into it, as a user of its own
     (folder / "proof.py").write_text(TASK)
     (folder / "proof_settings.py").write_text(SETTINGS)
+    # Most of the proofs wait for healthy services: every five seconds is too seldom.
+    often = {"healthcheck": {"interval": "2s"}}
     app = {
         "environment": {"DJANGO_SETTINGS_MODULE": "proof_settings", "PYTHONPATH": "/proof"},
         "volumes": [f"{folder}:/proof"],
     }
     flower = {"env_file": [str(run_folder() / "env")]}
-    override = yaml.safe_dump({"services": {"worker": app, "beat": app, "flower": flower}})
+    services = {"redis": often, "db": often, "worker": app | often, "beat": app, "flower": flower}
+    override = yaml.safe_dump({"services": services})
     (folder / "override.yml").write_text(override.replace("env_file:", "env_file: !override"))
     with (run_folder() / COMPOSE).open("a") as noted:
         noted.write(f"{name}\n")
