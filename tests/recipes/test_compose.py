@@ -220,6 +220,7 @@ def test_the_database_is_migrated_before_the_worker_starts(up):
     assert migrate["StartedAt"] < migrate["FinishedAt"] < min(worker["StartedAt"], beat["StartedAt"])
 
 
+# Slow: tasks enough to be caught by four faults take 6 s each time, and what a dead worker held comes back after 8 s.
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_whatever_stops(up, record):
     """Whatever stops, each task sent ends; those that run twice are among those that had not been
@@ -325,6 +326,7 @@ def test_a_full_redis_refuses_and_deletes_nothing(up):
         up.client.delete("nobody")
 
 
+# Slow: a container, or two, for nearly every line of the file.
 @pytest.mark.timeout(900)
 def test_each_line_shows_when_it_is_taken_away(bench, record):
     """Taken away, each line of `docker-compose.yml`, and each flag in one, changes something that shows.
