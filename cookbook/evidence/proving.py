@@ -17,6 +17,7 @@ from cookbook.stack import compose
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 PYTEST_USAGE_ERROR = 4
 PROOFS_PER_CORE = 5  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
+PROOFS_ON_COMPOSE_PER_CORE = 3  # there, each starts cold: it computes for 2 s or so, and waits for as long
 TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
 TOO_MANY = 10  # failed proofs: it is not chance, and a second try of all of them would take minutes
 
@@ -110,7 +111,7 @@ def _modules(recipes: Sequence[str]) -> list[str]:
 
 def _at_once(project: Project, recipes: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
     count = len(recipes) if len(recipes) > 1 else len(records.written(project, recipes[0]))
-    each = PROOFS_PER_CORE if "--stack=local" in options else TESTS_PER_CORE
+    each = PROOFS_PER_CORE if "--stack=local" in options else PROOFS_ON_COMPOSE_PER_CORE
     return (*_side_by_side(each), "--dist", "load", "--maxschedchunk", "1") if count > 1 else ()
 
 

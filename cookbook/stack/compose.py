@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,43 +15,16 @@ import docker
 import psutil
 import redis
 from docker.errors import DockerException
+from docker.models.containers import Container
 
 from cookbook.project import CookbookError, Project
+from cookbook.stack import containers
 from cookbook.stack.interface import Stack, free_port, write_jq, write_script
 from cookbook.stack.local import TELL
 from cookbook.stack.processes import Process, run_folder, wait_until
 from cookbook.stack.reaper import COMPOSE, PROJECT_LABEL, VARIABLE, remove_project
 
 PREFIX = "cookbook-"
-
-
-class Container(Process):
-    """A program in a container of its own, attached through `docker compose run`: signals go to the container."""
-
-    def __init__(self, name: str, argv: list[str], *, env: Mapping[str, str], cwd: Path) -> None:
-        self.name = name
-        super().__init__(argv, env=env, cwd=cwd)
-
-    def signal(self, number: int) -> None:
-        container = engine().containers.get(self.name)
-        if number == signal.SIGSTOP:  # docker's init would stop, and the program behind it go on
-            container.pause()
-        elif number == signal.SIGCONT:
-            container.unpause()
-        else:
-            container.kill(number)
-
-    def kill(self) -> int:
-        self.signal(signal.SIGKILL)
-        return self.wait()
-
-    def kill_group(self) -> None:
-        remove_container(self.name)
-        super().kill_group()
-
-    def wait(self, timeout: float = 30) -> int:
-        code = super().wait(timeout)
-        return 128 - code if code > 128 else code  # 137 is what Docker makes of signal 9
 
 
 class ComposeStack(Stack):
@@ -63,7 +35,7 @@ class ComposeStack(Stack):
     def __init__(self, project: Project, folder: Path, settings: str = "core.settings") -> None:
         super().__init__(project, folder, settings)
         self._changed: dict[str, str] = {}
-        self._shell = ""
+        self._toolboxes: dict[Path, Container] = {}  # for each project that the stack was pointed to
 
     @classmethod
     def prepare(cls, project: Project) -> None:
@@ -103,24 +75,27 @@ class ComposeStack(Stack):
         *,
         cold: bool = True,
     ) -> Process:
-        project, name = self._project(), self._name()
-        command = [*self._run(project, name, {**self._container_variables(settings), **(env or {})}), *argv]
-        process = Container(name, command, env=os.environ, cwd=self.project.root)
-        self.processes.append(process)
-        return process
+        variables = {**self._container_variables(settings), **(env or {})}
+        container = containers.copy(template(self.project), argv, variables, self._mounts())
+        self.processes.append(containers.Service(container, argv, self.project.root))
+        return self.processes[-1]
+
+    def enter(
+        self, argv: list[str], settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
+    ) -> Process:
+        variables = {**self._container_variables(settings), **(env or {})}
+        noted = self.folder / f"entered-{len(self.processes)}"
+        self.processes.append(containers.Entered(self._toolbox(), argv, variables, noted))
+        return self.processes[-1]
 
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
-        project = self._project()
-        if not self._shell:
-            self._shell = self._name()
-            command = self._run(project, self._shell, self._container_variables(None), "--detach")
-            subprocess.run([*command, "sleep", "infinity"], cwd=self.project.root, check=True, capture_output=True)
+        toolbox = self._toolbox().name
         variables = self.variables("redis://redis:6379", settings)
         passed = " ".join(f"-e {name}" for name in (*variables, "TERM", "COLUMNS", "PYTHONPATH"))
         # A program that prints to a terminal here must find one there too.
         enter = "way=-i; [ -t 1 ] && way=-t\nexec docker exec $way"
         for name in ("celery", "python", "django-admin"):
-            write_script(self.folder / "bin", name, f'{enter} {passed} {self._shell} {name} "$@"')
+            write_script(self.folder / "bin", name, f'{enter} -u {containers.USER} {passed} {toolbox} {name} "$@"')
         write_script(self.folder / "bin", "redis-cli", f'{enter} {self._redis_container} redis-cli "$@"')
         write_jq(self.folder / "bin")
         return {
@@ -132,43 +107,50 @@ class ComposeStack(Stack):
         }
 
     def owns(self, process: Process, address: str) -> bool:
-        assert isinstance(process, Container)
-        networks = engine().containers.get(process.name).attrs["NetworkSettings"]["Networks"].values()
-        return address.rpartition(":")[0] in {network["IPAddress"] for network in networks}
+        assert isinstance(process, containers.Contained)
+        return address.rpartition(":")[0] in process.addresses()
 
     def versions(self) -> dict[str, str]:
-        return dict(versions(self._project()))
+        return dict(versions(self.project))
 
     def close(self) -> None:
+        entered = [each for each in self.processes if isinstance(each, containers.Entered)]
         for process in reversed(self.processes):
-            process.kill_group()
+            if process not in entered:
+                process.kill_group()
+        for toolbox in self._toolboxes.values():
+            containers.run_inside(toolbox, containers.END_ALL)
+        for program in entered:
+            program.detach()
+        for cwd, toolbox in self._toolboxes.items():
+            if cwd != self.project.recipes:
+                containers.remove(toolbox)
         self.processes.clear()
-        if self._shell:
-            remove_container(self._shell)
+        self._toolboxes.clear()
         if self.port:
             for name, value in self._changed.items():
                 self.redis().config_set(name, value)
 
-    def _project(self) -> str:
+    def _toolbox(self) -> Container:
+        """The container that programs enter: this process's, or for a changed copy of the project one of this stack."""
+        self._need_redis()
+        if self.cwd == self.project.recipes:
+            self._toolboxes[self.cwd] = toolbox(self.project)
+        elif self.cwd not in self._toolboxes:
+            self._toolboxes[self.cwd] = containers.start_toolbox(template(self.project), self._mounts())
+        return self._toolboxes[self.cwd]
+
+    def _mounts(self) -> list[str]:
+        changed = [] if self.cwd == self.project.recipes else [f"{self.cwd}:/app:ro"]
+        return [f"{self.folder}:{self.folder}", *changed]
+
+    def _need_redis(self) -> None:
         if not self.port:
             self.start_redis()
-        return project_of_this_process(self.project)[0]
-
-    def _name(self) -> str:
-        return f"{self._project()}-{os.urandom(4).hex()}"
 
     def _container_variables(self, settings: Mapping[str, Any] | None) -> dict[str, str]:
+        self._need_redis()
         return {"PYTHONPATH": f"{self.folder}:/app", **self.variables("redis://redis:6379", settings)}
-
-    def _run(self, project: str, name: str, env: Mapping[str, str], *flags: str) -> list[str]:
-        changed = () if self.cwd == self.project.recipes else ("--volume", f"{self.cwd}:/app:ro")
-        return [
-            *("docker", "compose", "--project-name", project, *files(self.project), "run"),
-            *("--rm", "--no-deps", "--no-TTY", "--quiet-pull", "--name", name, *flags),
-            *("--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{self.folder}:{self.folder}", *changed),
-            *(part for variable, value in env.items() for part in ("--env", f"{variable}={value}")),
-            "worker",
-        ]
 
 
 @functools.cache
@@ -207,10 +189,12 @@ def files(project: Project) -> list[str]:
     return ["--env-file", str(run_folder() / "env"), "--file", "docker-compose.yml", "--file", str(over)]
 
 
-def compose(project: Project, *args: str, name: str = "") -> str:
-    """What `docker compose ARGS` prints; CookbookError with its last line when it fails."""
-    command = ["docker", "compose", *(("--project-name", name) if name else ()), *files(project), *args]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+def compose(project: Project, *args: str, name: str = "", over: str = "") -> str:
+    """What `docker compose ARGS` prints, with the YAML text *over* over the file; CookbookError with its last line when
+    it fails."""
+    named = ("--project-name", name) if name else ()
+    command = ["docker", "compose", *named, *files(project), *(("--file", "-") if over else ()), *args]
+    done = subprocess.run(command, cwd=project.root, input=over, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no output"]
         raise CookbookError(
@@ -230,19 +214,42 @@ def own_project(suffix: str) -> str:
 
 @functools.cache
 def project_of_this_process(project: Project) -> tuple[str, int]:
-    """Start this process's own Compose project, with Redis only; its name and the port of Redis on this machine."""
+    """Start Redis in this process's own Compose project; its name and the port of Redis on this machine.
+
+    A container of the service `worker` is created beside it and never started: the template of all the others.
+    """
     name = own_project(str(os.getpid()))
     port = free_port()
     os.environ["REDIS_PORT"] = str(port)
-    compose(project, "up", "--detach", "--no-build", "redis", name=name)
+    services = ("redis", "worker")
+    compose(project, "up", "--no-start", "--no-build", "--no-deps", *services, name=name, over=_unchecked(services))
+    engine().containers.get(f"{name}-redis-1").start()
     wait_for_redis(redis.Redis(port=port))
     return name, port
 
 
+def _unchecked(services: Sequence[str]) -> str:
+    """What turns the health checks of *services* off: nobody reads them here, each costs a tenth of a second of a core
+    every five seconds, and Redis would show them among the commands of its clients."""
+    return json.dumps({"services": {service: {"healthcheck": {"disable": True}} for service in services}})
+
+
 @functools.cache
-def versions(project: str) -> dict[str, str]:
-    image = os.environ.get("APP_IMAGE", "celery-redis-cookbook")
-    said: bytes = engine().containers.run(image, ["python", "-c", TELL], remove=True, labels={PROJECT_LABEL: project})
+def template(project: Project) -> Container:
+    """The container that Compose made of the service `worker`, which those of programs are copies of."""
+    return engine().containers.get(f"{project_of_this_process(project)[0]}-worker-1")
+
+
+@functools.cache
+def toolbox(project: Project) -> Container:
+    """A container of this process that Django and the commands of transcripts enter, test after test."""
+    return containers.start_toolbox(template(project), [f"{run_folder()}:{run_folder()}"])
+
+
+@functools.cache
+def versions(project: Project) -> dict[str, str]:
+    """The versions in the image, by the names that evidence calls them."""
+    _, said = toolbox(project).exec_run(["python", "-c", TELL], stderr=False)
     found: dict[str, str] = json.loads(said)
     return found
 
@@ -263,17 +270,9 @@ def wait_for_redis(client: redis.Redis) -> None:
 
 
 def remove_container(name: str) -> None:
-    try:
-        container = engine().containers.get(name)
-        if container.status == "paused":  # Docker thaws it to kill it: nothing that it does in between must get out
-            for network in container.attrs["NetworkSettings"]["Networks"]:
-                engine().networks.get(network).disconnect(container, force=True)
-        container.remove(force=True, v=True)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if "already in progress" not in str(error):
-            raise
+    """Remove the container called *name*; one that is gone is no error."""
+    with suppress(docker.errors.NotFound):
+        containers.remove(engine().containers.get(name))
 
 
 def remove_image(name: str) -> None:

@@ -107,6 +107,12 @@ class Stack(ABC):
         the time of the start or the tree of processes matter; in a container, always.
         """
 
+    def enter(
+        self, argv: list[str], settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
+    ) -> Process:
+        """`start`, for a program beside the services: on Compose it enters a container, like `docker compose exec`."""
+        return self.start(argv, settings, env)
+
     @abstractmethod
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
         """What a shell on this machine needs for `celery` and `redis-cli` to reach this stack."""
@@ -193,7 +199,7 @@ class Stack(ABC):
         """A Django process that runs the code it is given."""
         script = self.folder / "shell.py"
         script.write_bytes(Path(shell.__file__).read_bytes())
-        django = Django(self.start(["python", str(script)], settings, env))
+        django = Django(self.enter(["python", str(script)], settings, env))
         django.wait_ready()
         return django
 

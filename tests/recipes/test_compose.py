@@ -177,12 +177,15 @@ def up(request, project):
     folder.chmod(0o777)  # the worker writes into it, as a user of its own
     (folder / "proof.py").write_text(TASK)
     (folder / "proof_settings.py").write_text(SETTINGS)
+    # Most of the proofs wait for healthy services: every five seconds is too seldom.
+    often = {"healthcheck": {"interval": "2s"}}
     app = {
         "environment": {"DJANGO_SETTINGS_MODULE": "proof_settings", "PYTHONPATH": "/proof"},
         "volumes": [f"{folder}:/proof"],
     }
     flower = {"env_file": [str(run_folder() / "env")]}
-    override = yaml.safe_dump({"services": {"worker": app, "beat": app, "flower": flower}})
+    services = {"redis": often, "db": often, "worker": app | often, "beat": app, "flower": flower}
+    override = yaml.safe_dump({"services": services})
     (folder / "override.yml").write_text(override.replace("env_file:", "env_file: !override"))
     running = Up(project, name, folder)
     try:
@@ -221,6 +224,7 @@ def test_the_database_is_migrated_before_the_worker_starts(up):
     assert migrate["StartedAt"] < migrate["FinishedAt"] < min(worker["StartedAt"], beat["StartedAt"])
 
 
+# Slow: tasks enough to be caught by four faults take 6 s each time, and what a dead worker held comes back after 8 s.
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_whatever_stops(up, record):
     """Whatever stops, each task sent ends; those that run twice are among those that had not been
@@ -326,6 +330,7 @@ def test_a_full_redis_refuses_and_deletes_nothing(up):
         up.client.delete("nobody")
 
 
+# Slow: a container, or two, for nearly every line of the file.
 @pytest.mark.timeout(900)
 def test_each_line_shows_when_it_is_taken_away(bench, record):
     """Taken away, each line of `docker-compose.yml`, and each flag in one, changes something that shows.

@@ -38,6 +38,7 @@ def test_an_idle_worker_reconnects(worker, django, stack, crash):
     assert idle.log.count(" ready.") == 1
 
 
+# Slow: its countdown of 20 s must not be over before Redis is back, with six workers on it that start side by side.
 @pytest.mark.timeout(3 * SLOW_MACHINE)
 @swept_within_seconds
 def test_what_a_worker_holds_decides_whether_it_survives(stack, django, redis, record):

@@ -1,15 +1,18 @@
 """The backend `compose` on a real engine: nothing is left of a run, and only ours is ever removed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
+from docker.errors import NotFound
 
+from cookbook.evidence.plugin import prepare_once
 from cookbook.project import CookbookError
 from cookbook.stack import compose
-from cookbook.stack.processes import wait_until
+from cookbook.stack.processes import run_folder, wait_until
 from cookbook.stack.reaper import PROJECT_LABEL, remove_project
 
 pytestmark = pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
@@ -61,6 +64,88 @@ def test_what_a_container_still_holds_is_removed_once_that_lets_go():
         assert holder.status == "exited"
     finally:
         holder.remove(force=True, v=True)
+
+
+@pytest.fixture
+def stack(project):
+    """A stack on Compose; what a test starts on it ends with the test."""
+    prepare_once(compose.ComposeStack, project)
+    stack = compose.ComposeStack(project, run_folder() / f"stack-{os.urandom(4).hex()}")
+    yield stack
+    stack.close()
+
+
+def inside(project):
+    """The programs that run in the container that programs enter, without its own."""
+    listed = compose.toolbox(project).top()
+    commands = [row[listed["Titles"].index("CMD")] for row in listed["Processes"]]
+    return [each for each in commands if "sleep infinity" not in each]
+
+
+def test_the_container_of_a_program_is_what_the_service_says(stack):
+    program = stack.start(["python", "-c", "input()"], env={"REDIS_URL": "redis://nowhere"})
+    service, given = compose.template(stack.project).attrs, program.container.attrs
+    assert given["HostConfig"]["Memory"] == 768 << 20
+    changed = {key for key, value in given["HostConfig"].items() if value != service["HostConfig"].get(key)}
+    assert changed == {"AutoRemove", "Binds", "RestartPolicy"}
+    env = set(given["Config"]["Env"])
+    assert "redis://nowhere" in {each.partition("=")[2] for each in env}
+    assert {"POSTGRES_HOST=db", "POSTGRES_DB=app"} <= env & set(service["Config"]["Env"])
+    for key in ("Image", "WorkingDir", "StopSignal", "StopTimeout"):
+        assert given["Config"][key] == service["Config"][key]
+
+
+def test_no_health_check_disturbs_what_is_counted(stack):
+    program = stack.start(["python", "-c", "print('up'); input()"])
+    program.wait_for("up")
+    program.container.reload()
+    assert "Health" not in program.container.attrs["State"]
+    name, _ = compose.project_of_this_process(stack.project)
+    assert "Health" not in compose.engine().containers.get(f"{name}-redis-1").attrs["State"]
+
+
+@pytest.mark.parametrize("way", ["start", "enter"])
+def test_a_signal_reaches_the_program_in_its_container(stack, way):
+    source = "import signal; signal.signal(15, lambda *_: print('heard', flush=True)); print('up', flush=True); input()"
+    program = getattr(stack, way)(["python", "-c", source])
+    program.wait_for("up")
+    program.signal(signal.SIGTERM)
+    program.wait_for("heard")
+    assert program.kill() == -signal.SIGKILL
+
+
+def test_a_group_that_entered_is_killed_without_its_neighbors(stack):
+    family = "sleep 1234 & echo up; read line"
+    programs = [stack.enter(["sh", "-c", family]) for _ in range(2)]
+    for program in programs:
+        program.wait_for("up")
+    assert sum(each == "sleep 1234" for each in inside(stack.project)) == 2
+    programs[0].kill_group()
+    assert programs[0].wait() == -signal.SIGKILL
+    wait_until(lambda: sum(each == "sleep 1234" for each in inside(stack.project)) == 1)
+    assert programs[1].popen.poll() is None
+
+
+def test_nothing_that_entered_meets_the_next_test(stack):
+    django = stack.django()
+    left = "import subprocess; subprocess.Popen(['sleep', '1234'], start_new_session=True).pid"
+    assert django(left)
+    before = compose.toolbox(stack.project)
+    assert "sleep 1234" in inside(stack.project)
+    stack.close()
+    wait_until(lambda: not [each for each in inside(stack.project) if "init" not in each])
+    before.reload()
+    assert before.status == "running"
+
+
+def test_what_enters_a_changed_copy_sees_the_change_and_the_container_goes_with_the_stack(stack, tmp_path):
+    stack.cwd = shutil.copytree(stack.project.recipes, tmp_path / "copy")
+    (stack.cwd / "changed.py").write_text("WORD = 'changed'\n")
+    assert stack.django()("import changed; changed.WORD") == "changed"
+    (container,) = {process.container.id for process in stack.processes}
+    stack.close()
+    with pytest.raises(NotFound):
+        compose.engine().containers.get(container)
 
 
 def test_an_image_that_cannot_be_pulled_is_named_with_the_command_that_makes_images(project, monkeypatch):
