@@ -110,6 +110,7 @@ def test_its_group_can_be_ended_as_soon_as_its_pid_is_known(local):
         program = warm.Fork(parent, [str(script)], env=env, cwd=local.folder)
         os.killpg(program.pid, signal.SIGKILL)
         assert program.wait(30) == -signal.SIGKILL
+        program.close()
 
 
 def test_the_programs_are_forks_of_one_parent_and_a_cold_one_is_not(both):
@@ -217,7 +218,7 @@ def test_a_parent_that_cannot_start_is_reported_in_one_line(tmp_path):
     programs.mkdir()
     (programs / "python").write_text("#!/bin/sh\necho 'no such library' >&2\nexit 1\n")
     (programs / "python").chmod(0o755)
-    with pytest.raises(Exception, match="the parent of the warm starts ended: no such library") as raised:
+    with pytest.raises(Exception, match="no warm parent: no such library") as raised:
         warm.parent(programs)
     assert "\n" not in str(raised.value)
     assert Path(programs / "python").exists()
