@@ -20,21 +20,21 @@ from cookbook.sources import scaffold
 from cookbook.stack import compose
 
 Action = Callable[[Project, Namespace], int]
-COMMANDS: dict[str, tuple[Action, tuple[ArgumentParser, ...]]] = {}
-"""What runs each command, and the parsers of its arguments."""
+PARSER = ArgumentParser(prog="python -m cookbook", description="Run, check, build and publish the cookbook.")
+PARSER.set_defaults(recipes=[], site_dir=None)
+COMMANDS = PARSER.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 for success, 1 when a check or a run failed, 2 for wrong usage."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    args = PARSER.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that `finally` blocks run
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     start = time.monotonic()
     try:
         project = find_project()
         if unknown := [recipe for recipe in args.recipes if recipe not in project.recipe_names()]:
-            parser.error(f"no recipe {unknown[0]!r}: there are {', '.join(project.recipe_names()) or 'none'}")
+            PARSER.error(f"no recipe {unknown[0]!r}: there are {', '.join(project.recipe_names()) or 'none'}")
         status = args.action(project, args)
     except CookbookError as error:
         print(error, file=sys.stderr)
@@ -49,10 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(name: str, *arguments: ArgumentParser) -> Callable[[Action], Action]:
-    """Make a function the command *name*, with its docstring as the help."""
+    """Make a function the command *name*, with the first line of its docstring as the help."""
 
     def register(action: Action) -> Action:
-        COMMANDS[name] = (action, arguments)
+        text = (action.__doc__ or "").partition("\n")[0]
+        summary = text[0].lower() + text[1:].rstrip(".")
+        COMMANDS.add_parser(name, help=summary, description=text, parents=arguments).set_defaults(action=action)
         return action
 
     return register
@@ -62,17 +64,6 @@ def argument(*names: str, **settings: object) -> ArgumentParser:
     """A parser of one argument, for commands to share; *settings* are those of `ArgumentParser.add_argument`."""
     parser = ArgumentParser(add_help=False)
     parser.add_argument(*names, **settings)  # type: ignore[arg-type]
-    return parser
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m cookbook", description="Run, check, build and publish the cookbook.")
-    parser.set_defaults(recipes=[], site_dir=None)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (action, arguments) in COMMANDS.items():
-        text = (action.__doc__ or "").partition("\n")[0]
-        summary = text[0].lower() + text[1:].rstrip(".")
-        commands.add_parser(name, help=summary, description=text, parents=arguments).set_defaults(action=action)
     return parser
 
 

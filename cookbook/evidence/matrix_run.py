@@ -10,7 +10,7 @@ from cookbook.evidence.columns import Column
 from cookbook.project import CookbookError, Project
 
 
-def run(project: Project, recipes: Sequence[str], asked: Sequence[Column]) -> list[str]:
+def run(project: Project, recipes: Sequence[str], asked: list[Column]) -> list[str]:
     """Run *recipes* in each column of *asked* that lacks fresh results of them, and return the problems of all results.
 
     The results of a column are kept as soon as it finishes, however the run ends.

