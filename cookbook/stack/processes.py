@@ -153,7 +153,10 @@ class Process:
             code = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"{' '.join(self.argv)}: still running after {timeout:g} s:\n{self.log}") from None
-        self._reader.join(1)  # its last lines may not be read yet; children that it left keep the log open
+        read = -1
+        while self._reader.is_alive() and read < len(self.lines):  # to the end, unless children keep the log open
+            read = len(self.lines)
+            self._reader.join(1)
         if self.popen.stdin:
             with contextlib.suppress(BrokenPipeError):  # what it has not read is lost
                 self.popen.stdin.close()

@@ -107,8 +107,9 @@ def attend(connection: socket.socket) -> Request:
 
 def _kill_without_client(connection: socket.socket, pid: int, ended: threading.Event) -> None:
     """Wait until the client disconnects, and end the program and its group if it still runs."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(ConnectionResetError):  # the client left an answer unread
         connection.recv(1)
+    with contextlib.suppress(ProcessLookupError):
         if not ended.is_set():
             os.killpg(pid, signal.SIGKILL)
 
