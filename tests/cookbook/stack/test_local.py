@@ -21,6 +21,16 @@ def test_a_port_that_another_program_took_is_replaced(local, monkeypatch):
         assert local.redis().ping()
 
 
+def test_a_server_whose_port_was_taken_while_it_was_stopped_gets_another_one(local):
+    local.start_redis()
+    port = local.port
+    local.processes[-1].stop()
+    with socket.create_server(("127.0.0.1", port)):
+        local.start_redis()
+        assert local.port not in (0, port)
+        assert local.redis().ping()
+
+
 def test_an_option_that_the_server_refuses_is_an_error_with_its_log(local):
     with pytest.raises(TimeoutError, match=r"(?i)bad directive"):
         local.start_redis(no_such_option="1")

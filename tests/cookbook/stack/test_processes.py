@@ -28,9 +28,10 @@ def test_a_line_of_the_log_is_found_from_a_position_on(start):
     assert program.wait_for("one", start=1) == "one b"
 
 
+@pytest.mark.timeout(100)
 def test_a_line_that_never_comes_is_an_error_with_the_log(start):
     with pytest.raises(TimeoutError, match=r"(?s)waited for 'ready', it ended:\nnot yet$"):
-        start("print('not yet')").wait_for("ready")
+        start("print('not yet')").wait_for("ready", timeout=300)
     with pytest.raises(TimeoutError, match=r"waited for 'ready', it did not within 0\.1 s"):
         start("input()").wait_for("ready", timeout=0.1)
 

@@ -25,8 +25,7 @@ def sleeper():
 
     yield start
     for process in started:
-        process.stdin.close()
-        process.wait()
+        process.communicate()
 
 
 def test_when_the_run_is_over_its_processes_and_its_folder_are_gone(sleeper, tmp_path):
@@ -37,8 +36,8 @@ def test_when_the_run_is_over_its_processes_and_its_folder_are_gone(sleeper, tmp
     command = [sys.executable, "-m", "cookbook.stack.reaper", "this-run", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as running:
         assert [tagged.poll(), noted.poll()] == [None, None]
-        running.stdin.close()
-        assert running.wait(60) == 0
+        running.communicate(timeout=60)
+        assert running.returncode == 0
     assert [tagged.wait(10), noted.wait(10)] == [-9, -9]
     assert other.poll() is None
     assert not folder.exists()

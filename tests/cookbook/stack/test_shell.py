@@ -1,8 +1,6 @@
 """The Django process of a stack: what a line of source answers."""
 
-import io
 import json
-import sys
 
 import pytest
 
@@ -28,10 +26,9 @@ def test_a_name_of_one_line_is_known_in_the_next():
     assert shell.run("math.floor(2.5)", namespace) == {"value": 2}
 
 
-def test_an_answer_is_one_line_behind_the_mark_whatever_its_value(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+def test_an_answer_is_one_line_behind_the_mark_whatever_its_value(capsys):
     shell.send({"value": {1, 2}, "text": "two\nlines"})
-    line = sys.stdout.getvalue()
+    line = capsys.readouterr().out
     assert line.startswith(shell.RECORD)
     assert line.count("\n") == 1
     assert json.loads(line[1:])["text"] == "two\nlines"

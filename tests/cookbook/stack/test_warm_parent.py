@@ -133,9 +133,9 @@ def test_a_program_whose_client_left_before_it_read_the_pid_ends(local):
         os.close(write)
         with os.fdopen(read) as output:
             pid = int(output.readline())
+    wait_until(lambda: not psutil.pid_exists(pid))
     os.close(stdin)
     os.close(unused)
-    wait_until(lambda: not psutil.pid_exists(pid))
 
 
 def test_when_its_client_is_gone_the_program_ends_with_its_group(local):
