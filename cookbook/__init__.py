@@ -1,1 +1,1 @@
-"""The machinery: it cuts, runs, records, checks and publishes the recipes, and knows none of them by name."""
+"""The machinery: it cuts, runs, records, checks and publishes recipes, and knows no recipe by name."""

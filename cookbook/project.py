@@ -1,4 +1,4 @@
-"""Where things are in a cookbook project, and the one error that the machinery raises."""
+"""Where the parts of a cookbook are, and the one error that the machinery raises."""
 
 from __future__ import annotations
 
@@ -15,53 +15,62 @@ STACK_FILES = (COMPOSE_FILE, "Dockerfile", ".env.example")  # at the root: shown
 
 
 class CookbookError(Exception):
-    """One line for the person at the keyboard: where (file:line), what, why, and how to mend it."""
+    """One line for the user: where (file:line), what, why, and how to fix it."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The rooms of one cookbook, below ``root``; every path that the machinery shows is relative to it."""
+    """The folders of one cookbook, below ``root``; every path that the machinery shows is relative to it."""
 
     root: Path
 
     @property
     def recipes(self) -> Path:
+        """The reader's Django project, with a folder for each recipe."""
         return self.root / "recipes"
 
     @property
     def docs(self) -> Path:
+        """The pages, with a folder for each language."""
         return self.root / "docs"
 
     @property
     def proofs(self) -> Path:
+        """The tests of the recipes: ``test_<recipe>.py``."""
         return self.root / "tests" / "recipes"
 
     @property
     def evidence(self) -> Path:
+        """What the last runs on this machine recorded."""
         return self.root / "evidence"
 
     @property
     def site(self) -> Path:
+        """The published site."""
         return self.root / "site"
 
     def relative(self, path: Path) -> str:
-        """*path* as the reader of a message or of the evidence sees it: POSIX, from the root."""
+        """*path* as messages and evidence show it: POSIX, from the root."""
         return path.resolve().relative_to(self.root.resolve()).as_posix()
 
     def recipe_names(self) -> list[str]:
-        """Every folder of ``recipes/`` that has a proof module; ``core`` is what they all share."""
+        """The recipes that have a proof module, sorted."""
         return sorted(path.stem.removeprefix("test_") for path in self.proofs.glob("test_*.py"))
 
     def comes_with_the_stack(self, recipe: str) -> bool:
-        """Whether *recipe* has packages of its own: it needs more than Redis, and runs as docker-compose.yml says."""
+        """Whether *recipe* has a requirements.txt: it needs more than Redis, and runs on docker-compose.yml."""
         return (self.recipes / recipe / "requirements.txt").exists()
 
     def pages(self, language: str) -> list[Path]:
+        """The files of all pages in *language*, sorted."""
         return sorted((self.docs / language).rglob("*.md"))
 
 
 def find_project(start: Path | None = None) -> Project:
-    """The project that holds *start* (the current folder by default): the nearest folder with a ``mkdocs.base.yml``."""
+    """The project around *start* (default: the current folder): the nearest folder with a ``mkdocs.base.yml``.
+
+    CookbookError when there is none.
+    """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "mkdocs.base.yml").is_file():
@@ -75,7 +84,7 @@ def digest(path: Path) -> str:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Put *text* into *file*, whole or not at all, whatever else writes it at the same time; the last one stays."""
+    """Write *text* to *file* atomically: readers see the old or the new text, and of two writers the last one wins."""
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
     try:

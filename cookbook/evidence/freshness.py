@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from cookbook.evidence import records, servers
 from cookbook.project import COMPOSE_FILE, CookbookError, Project
-from cookbook.stack.local import find_server, installed_versions
+from cookbook.stack.local import installed_versions
+from cookbook.stack.programs import find_server
 
 IMAGE = re.compile(r"\$\{(\w*IMAGE):-([^}]+)\}")
 
@@ -20,7 +20,7 @@ def runs_on(project: Project, backend: str) -> dict[str, str]:
     if backend == "compose":
         text = (project.root / COMPOSE_FILE).read_text(encoding="utf-8")
         return {name: os.environ.get(name) or image for name, image in IMAGE.findall(text)}
-    return {**installed_versions(), "server": servers.said(Path(find_server()))}
+    return {**installed_versions(), "server": servers.said(find_server())}
 
 
 def due(project: Project, backend: str, recipes: Sequence[str]) -> list[str]:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 from cookbook.evidence import environments
 from cookbook.project import CookbookError, Project
+from cookbook.stack import programs
 
 SERVERS = ("redis-6.2", "redis-7.0", "redis-8", "valkey-8", "valkey-9")
 DEFAULT = "valkey-8"
 """What the older releases of Celery run on."""
-PROGRAMS = ("redis-server", "valkey-server")
 SAYS = re.compile(r"(?P<name>Redis|Valkey) server v=(?P<number>[\d.]+)")
 
 
 def find(project: Project, name: str) -> Path:
     """The program of the server *name*, one of SERVERS; CookbookError when this machine cannot have it."""
-    found = [Path(path) for program in PROGRAMS if (path := shutil.which(program))]
+    found = programs.installed(programs.SERVERS)
     why = "no wheel is pinned for it"
     if environments.lock_file(project, name).exists():
         try:
             made = environments.made(project, name)
-            found = [path for program in PROGRAMS for path in sorted(made.glob(f"lib/**/{program}"))] + found
+            found = [path for program in programs.SERVERS for path in sorted(made.glob(f"lib/**/{program}"))] + found
             why = "the pinned wheel has none of it"
         except CookbookError as error:
             why = str(error)

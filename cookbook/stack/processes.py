@@ -1,4 +1,4 @@
-"""Child programs whose output is read as it comes, so that a test awaits a line of a log and never a delay."""
+"""Child programs whose output is read as it arrives, so that a test waits for a line of a log and never sleeps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from cookbook.stack.reaper import NOTED, VARIABLE
 
 FOLDER = "COOKBOOK_RUN_FOLDER"
 TEMPORARY = "TMPDIR"
+TIMEOUT = 30.0  # seconds for one step of a program, such as a log line or its exit, on a busy machine
+CLEANUP = 300  # seconds for the reaper: a busy disk needs a minute to remove the folders of a thousand tests
 T = TypeVar("T")
 
 
 class Run:
-    """One run of the proofs: an id, a folder, and the reaper that ends whatever the run leaves behind."""
+    """One run of the proofs: an id, a folder, and the reaper that ends what the run leaves behind."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
@@ -36,17 +38,18 @@ class Run:
         # Children find the run through the environment: test processes of xdist share the run of their parent.
         os.environ[VARIABLE] = self.id
         os.environ[FOLDER] = str(self.folder)
-        # What is killed leaves its temporary files: below the run's folder they go with it.
+        # Killed programs leave temporary files: in the run's folder, they are removed with it.
         self._outer = os.environ.get(TEMPORARY)
         temporary = self.folder / "tmp"
         temporary.mkdir()
         os.environ[TEMPORARY] = str(temporary)
-        tempfile.tempdir = None  # as it was before anyone asked for it
+        tempfile.tempdir = None  # so that it is read from the environment again
 
     def end(self) -> None:
+        """Wait until the reaper has removed everything of the run."""
         assert self.reaper.stdin is not None
         self.reaper.stdin.close()
-        self.reaper.wait(timeout=300)  # to remove the folders of a thousand tests takes a busy disk a minute
+        self.reaper.wait(CLEANUP)
         os.environ.pop(TEMPORARY, None)
         if self._outer is not None:
             os.environ[TEMPORARY] = self._outer
@@ -59,12 +62,12 @@ def run_folder() -> Path:
 
 
 def noted(argv: Sequence[str]) -> list[str]:
-    """What runs *argv* as a program of this run: the shell notes the pid, then becomes the program."""
+    """The command that runs *argv* as a program of this run: a shell notes its pid, then becomes the program."""
     return ["/bin/sh", "-c", 'echo "$$ $(date +%s)" >>"$0"; exec "$@"', str(run_folder() / NOTED), *argv]
 
 
 class Program(Protocol):
-    """What `Process` uses of `subprocess.Popen`."""
+    """The part of `subprocess.Popen` that `Process` uses."""
 
     pid: int
     stdin: IO[str] | None
@@ -77,9 +80,9 @@ class Program(Protocol):
 
 
 class Process:
-    """A running program: its log lines so far, and ways to await more of them, stop it or kill it.
+    """A program that runs: its log lines so far, and ways to wait for more of them, stop it or kill it.
 
-    Started now with *argv*, unless it was *started* already.
+    It is started with *argv*, unless *started* is the running program already.
     """
 
     def __init__(
@@ -105,24 +108,27 @@ class Process:
 
     def _read(self) -> None:
         assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            with self._news:
-                self.lines.append(line.rstrip("\n"))
-                self._news.notify_all()
+        with self.popen.stdout:
+            for line in self.popen.stdout:
+                with self._news:
+                    self.lines.append(line.rstrip("\n"))
+                    self._news.notify_all()
         with self._news:
             self._closed = True
             self._news.notify_all()
 
     @property
     def pid(self) -> int:
+        """The process id on this machine."""
         return self.popen.pid
 
     @property
     def log(self) -> str:
+        """All that the program has printed so far."""
         return "\n".join(self.lines)
 
-    def wait_for(self, text: str, timeout: float = 30, start: int = 0) -> str:
-        """The first line from line *start* on that holds *text*; TimeoutError with the log when none comes."""
+    def wait_for(self, text: str, timeout: float = TIMEOUT, start: int = 0) -> str:
+        """The first line that contains *text*, from line *start* on; TimeoutError with the log when none arrives."""
         deadline = time.monotonic() + timeout
         with self._news:
             while True:
@@ -132,43 +138,51 @@ class Process:
                 start = len(self.lines)
                 left = deadline - time.monotonic()
                 if self._closed or left <= 0:
+                    # Proofs match this message, where an older release of Celery fails.
                     why = "ended" if self._closed else f"did not within {timeout:g} s"
                     raise TimeoutError(f"{' '.join(self.argv)}: waited for {text!r}, it {why}:\n{self.log}")
                 self._news.wait(left)
 
     def signal(self, number: int) -> None:
+        """Send it the signal *number*."""
         self.popen.send_signal(number)
 
-    def wait(self, timeout: float = 30) -> int:
-        """The exit code, once the program has ended by itself (negative: the signal that ended it); TimeoutError with
-        the log when it does not end."""
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """The exit code once the program has ended, negative for a signal; TimeoutError with the log if it runs on."""
         try:
             code = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"{' '.join(self.argv)}: still running after {timeout:g} s:\n{self.log}") from None
-        self._reader.join(1)  # its last lines may still be on their way; children that it left keep the log open
+        read = -1
+        while self._reader.is_alive() and read < len(self.lines):  # to the end, unless children keep the log open
+            read = len(self.lines)
+            self._reader.join(1)
+        if self.popen.stdin:
+            with contextlib.suppress(BrokenPipeError):  # what it has not read is lost
+                self.popen.stdin.close()
         return code
 
     def kill(self) -> int:
-        """End it with SIGKILL, as the kernel does when memory runs out: nothing is cleaned up."""
+        """End it with SIGKILL, as the kernel does when memory runs out, and return its exit code."""
         self.popen.kill()
         return self.wait()
 
     def kill_group(self) -> None:
-        """End it and the children that it may have left behind."""
+        """End it, and the children that it left behind."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
-    def stop(self, timeout: float = 30) -> int:
-        """End it with SIGTERM and wait until it is gone."""
+    def stop(self, timeout: float = TIMEOUT) -> int:
+        """End it with SIGTERM and return its exit code."""
         if self.popen.poll() is None:
             self.signal(signal.SIGTERM)
         return self.wait(timeout)
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30, every: float = 0.05) -> T:
-    """What *condition* returns once it is true; for states that no event announces, such as a Redis key."""
+def wait_until(condition: Callable[[], T], timeout: float = TIMEOUT, every: float = 0.05) -> T:
+    """What *condition* returns once that is true, asked *every* so many seconds; for states that no event announces,
+    such as a Redis key."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
 """Ends what a run started, however the run itself ends.
 
-The run holds the write end of this program's standard input. When the run exits, also by SIGKILL, that pipe closes:
-every process of the run is killed and its folder removed. A process belongs to the run when its environment carries
+The run keeps the write end of this program's standard input. When the run exits, also by SIGKILL, that pipe closes:
+every process of the run is killed and its folder removed. A process belongs to the run when its environment contains
 the run's id, or when its pid was noted before it was executed (redis-server overwrites its own environment).
 """
 
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,21 +22,21 @@ import psutil
 VARIABLE = "COOKBOOK_RUN"
 COMPOSE = "compose-projects"  # in the run's folder: a line for each Compose project of the run
 PROJECT_LABEL = "com.docker.compose.project"
-REMOVAL = 60  # seconds for the engine to let go of what it is asked to remove
+REMOVAL = 60  # seconds for the engine to finish removals
+KILLING = 5  # seconds for killed processes to disappear
 NOTED = "processes"  # in the run's folder: a line "pid seconds-since-epoch" for each program started
 
 
 def main(run_id: str, folder: Path) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    """Wait until the run is over, then remove its processes, Compose projects and *folder*."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()  # blocks until the run is over
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + KILLING
     while (left := list(processes_of(run_id, folder))) and time.monotonic() < deadline:
         for process in left:
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-            except psutil.NoSuchProcess:
-                continue
         psutil.wait_procs(left, timeout=1)
     if (folder / COMPOSE).exists():
         for name in (folder / COMPOSE).read_text().split():
@@ -44,22 +45,20 @@ def main(run_id: str, folder: Path) -> None:
 
 
 def processes_of(run_id: str, folder: Path) -> Iterator[psutil.Process]:
-    """Every live process of the run *run_id*, this one excepted."""
+    """Every live process of the run *run_id* except this one."""
     noted = dict(_noted(folder / NOTED))
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            # A pid that the system gave away again started after the note was written.
+            # A process that reuses a noted pid started after the note was written.
             known = process.pid in noted and process.create_time() <= noted[process.pid] + 1
             if known or process.environ().get(VARIABLE) == run_id:
                 yield process
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
 
 
 def remove_project(name: str) -> None:
-    """Take the Compose project *name* off the engine: its containers, networks and volumes."""
+    """Remove the Compose project *name* from the engine: its containers, networks and volumes."""
     import docker  # noqa: PLC0415  # slow to import, and most runs have no engine
 
     engine = docker.from_env()
@@ -79,7 +78,7 @@ def remove_project(name: str) -> None:
         for remove in removals:
             try:
                 remove()
-            except docker.errors.APIError:  # it goes by itself, or a container that starts again still holds it
+            except docker.errors.APIError:  # it is being removed, or a container that restarts still uses it
                 if time.monotonic() > deadline:
                     raise
         time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""A Django process that runs the code it is sent: the web side of a stack, as `manage.py shell` would be.
+"""A Django process that runs the code it receives: the web side of a stack, like `manage.py shell`.
 
 Standard input: a line of JSON, the source. Standard output: a line of JSON behind RECORD, with the value of the last
-expression or the error; everything else printed there is the code's own.
+expression or the error; every other output is the code's own.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ RECORD = "\x1e"
 
 
 def main() -> None:
+    """Set Django up, then answer each line of standard input."""
     django.setup()
     namespace: dict[str, Any] = {}
-    tell({"value": "ready"})
+    send({"value": "ready"})
     for line in sys.stdin:
-        tell(reply(json.loads(line), namespace))
+        send(run(json.loads(line), namespace))
 
 
-def tell(answer: dict[str, Any]) -> None:
-    """Write a line in one piece: what a thread logs meanwhile must not come before its end."""
+def send(answer: dict[str, Any]) -> None:
+    """Write the answer as one line, in one call, so that no log line of a thread splits it."""
     sys.stdout.write(f"{RECORD}{json.dumps(answer, default=str)}\n")
     sys.stdout.flush()
 
 
-def reply(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
+def run(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Run *source* in *namespace*: the ``value`` of its last expression, or the ``error`` that it raises."""
     tree = ast.parse(source)
     last = tree.body[-1] if tree.body else None
     expression = ast.Expression(last.value) if isinstance(last, ast.Expr) else None

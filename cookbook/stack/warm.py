@@ -19,12 +19,15 @@ from cookbook.stack.processes import noted, run_folder
 from cookbook.stack.reaper import VARIABLE
 
 INTERPRETER = {"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-"""What every Python program of a stack has in its environment from the start on, as its warm parent does."""
+"""What every Python program of a stack has in its environment from the start, like its warm parent."""
 SCRIPTS = ("celery", "django-admin")
 
 
 class Fork:
-    """A program forked from a warm parent: the part of `subprocess.Popen` that `Process` uses."""
+    """A program forked from the warm parent at the socket *parent*: the part of `subprocess.Popen` that `Process` uses.
+
+    A ``pid`` of 0 means that the parent refused: only a cold start gives what *argv* and *env* ask for.
+    """
 
     def __init__(self, parent: Path, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
         read, stdin = os.pipe()
@@ -50,27 +53,29 @@ class Fork:
         return code
 
     def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
+        """Send it SIGKILL, unless it has ended."""
         self.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the pipes of a program that its parent did not start."""
+        """Close the pipes of a program that its parent refused, or disconnect, which ends the program's group."""
         for each in (self.stdin, self.stdout, self._connection):
             assert each is not None
             each.close()
 
     def _end(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._connection], [], [], timeout)[0]:
-            self.returncode = warm_client.number(self._connection)
+            self.returncode = warm_client.read_number(self._connection)
             self._connection.close()
         return self.returncode
 
 
 def start(programs: Path, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Fork | None:
-    """*argv*, with the programs in the folder *programs*, as a fork; None when only a cold start gives the same."""
+    """Start *argv*, from the ``bin`` folder *programs*, as a fork; None when only a cold start gives the same."""
     name, *arguments = argv
     if name in SCRIPTS:
         arguments = [str(programs / name), *arguments]
@@ -99,26 +104,22 @@ def parent(programs: Path) -> Path:
     CookbookError when it does not start.
     """
     path = run_folder() / f"warm-{hashlib.sha256(str(programs).encode()).hexdigest()[:8]}"
-    with path.with_suffix(".lock").open("w") as lock:
+    with path.with_suffix(".lock").open("w") as lock, path.with_suffix(".log").open("w+") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
-            _start_parent(programs, path)
-    return path
-
-
-def _start_parent(programs: Path, path: Path) -> None:
-    log = path.with_suffix(".log")
-    with log.open("w") as errors:
-        started = subprocess.Popen(
+        if path.exists():
+            return path
+        started = subprocess.run(  # it returns once the parent is ready, in a process of its own
             noted([str(programs / "python"), warm_parent.__file__, str(path)]),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
             env={**INTERPRETER, VARIABLE: os.environ[VARIABLE]},
             cwd=run_folder(),
             start_new_session=True,
+            check=False,
         )
-    assert started.stdout is not None
-    if not started.stdout.readline():
-        said = log.read_text().strip().rpartition("\n")[2] or f"exit code {started.wait()}"
-        raise CookbookError(f"{programs / 'python'}: the parent of the warm starts ended: {said}: install it anew")
+        if started.returncode:
+            log.seek(0)
+            why = log.read().strip().rpartition("\n")[2] or f"exit status {started.returncode}"
+            raise CookbookError(f"{programs / 'python'}: no warm parent: {why}: reinstall this environment")
+    return path

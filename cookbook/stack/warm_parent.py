@@ -1,14 +1,16 @@
 """Runs Python programs as forks of a process that has already imported Celery, Django and redis-py.
 
-A cold `celery worker` spends most of its start importing: 0.9 s of CPU, a fork 0.3 s. The parent imports libraries, but
-no settings and no project module. Each fork gets the arguments, environment, folder, files and signals that a shell
-would give a new program, in a session of its own. Standard library only: older environments run this file by its path.
+A cold `celery worker` spends most of its start on imports: 0.9 s of CPU, where a fork takes 0.3 s. The parent imports
+libraries, but no settings and no project module. Each program gets the arguments, environment, folder, files and
+signals that a shell would give it, in a session of its own. Standard library only: older environments run this file by
+its path.
 
     python warm_parent.py SOCKET
 
-`warm_client` sends a line of JSON, `[argv, environment, folder]`, with its three standard files. The answer is a line
-with the program's pid, or 0 when only a cold start gives what is asked for; and when the program has ended, a line with
-its exit code, negative for a signal. When the client closes the connection first, the program and its group are killed.
+`warm_client` sends a line of JSON, `[argv, environment, folder]`, with three standard files. An attendant, itself a
+fork, answers: a line with the program's pid, or 0 when only a cold start gives the same; and when the program has
+ended, a line with its exit code, negative for a signal. When the client disconnects first, the program and its group
+are killed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ import importlib
 import io
 import json
 import os
-import selectors
 import signal
 import socket
 import sys
@@ -28,7 +29,7 @@ import threading
 import types
 from typing import Any, NamedTuple
 
-# What a worker, beat, `celery` and a Django process import anyway; what a release lacks is left out.
+# What a worker, beat, `celery` and a Django process import anyway; modules that a release lacks are skipped.
 IMPORTED = """
     billiard.heap billiard.popen_fork billiard.sharedctypes billiard.synchronize celery.__main__ celery.app.amqp
     celery.app.autoretry celery.app.control celery.app.events celery.app.log celery.app.trace celery.apps.beat
@@ -44,7 +45,7 @@ IMPORTED = """
     encodings.idna encodings.latin_1 kombu.asynchronous.timer kombu.compression kombu.pools kombu.transport.redis
     kombu.utils.json redis
 """
-READ_LATE = {  # variables that no import reads: by settings, by the shell, or when a program asks
+READ_LATE = {  # variables that no import reads, only settings, the shell, or a program itself
     *("COLUMNS", "HOME", "OLDPWD", "PATH", "PWD", "PYTHONPATH", "SHLVL", "TERM", "TMPDIR", "_"),
     *("DJANGO_SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PUBLIC_ROOT", "REDIS_URL"),
 }
@@ -64,61 +65,57 @@ class Request(NamedTuple):
 
 
 def serve(path: str) -> Request:
-    """Fork a program for each request; return in each fork, with the request that it has to run."""
-    imported = preload()
+    """Fork an attendant for each client, in a process of its own; return in each program, with its request."""
+    preload()
     listener = socket.socket(socket.AF_UNIX)
     folder, name = os.path.split(path)
     os.chdir(folder)  # the path of a socket has to be short
     listener.bind(f"{name}.new")
     listener.listen(128)
-    os.rename(f"{name}.new", name)  # noqa: PTH104  # who sees the socket can connect to it
-    print("ready", imported, flush=True)
-    children: dict[int, socket.socket] = {}
-    woken, wake = os.pipe()
-    os.set_blocking(woken, False)
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # what ends wakes the selector
-    with selectors.DefaultSelector() as selector:
-        selector.register(listener, selectors.EVENT_READ)
-        selector.register(woken, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                if key.fileobj is listener:
-                    selector.register(listener.accept()[0], selectors.EVENT_READ)
-                elif key.fileobj != woken and (request := _answer(key.fileobj, children, selector)):
-                    return request
-            with contextlib.suppress(BlockingIOError):
-                os.read(woken, 4096)
-            _reap(children, selector)  # last: it closes connections that the selector may have listed
+    os.rename(f"{name}.new", name)  # noqa: PTH104  # clients that see the socket can connect to it
+    if os.fork():
+        os._exit(0)  # the process that started us waits until we are ready
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that attendants do not become zombies
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            return attend(connection)
+        connection.close()
 
 
-def _answer(connection: Any, children: dict[int, socket.socket], selector: selectors.BaseSelector) -> Request | None:
-    """Fork for the request on *connection*: the request in the fork, None in the parent."""
-    running = next((pid for pid, each in children.items() if each is connection), None)
-    request = None if running else _receive(connection)
+def attend(connection: socket.socket) -> Request:
+    """Fork the program that a client requests, report how it ends, and exit; return in the program."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the exit code of an ignored child is lost
+    request = _receive(connection)
     if request and suits(request):
         pid = _fork()
         if pid == 0:
             return request
-        children[pid] = connection
-        _close(request)
-        _say(connection, pid)
-        return None
-    if request:
-        _close(request)
-        _say(connection, 0)
-    selector.unregister(connection)  # the client starts the program cold, or is gone
-    connection.close()
-    if running:
-        del children[running]
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running, signal.SIGKILL)
-    return None
+        for file in request.files:  # the client sees the end of the output once only the program has the file
+            os.close(file)
+        _send(connection, pid)
+        ended = threading.Event()
+        threading.Thread(target=_kill_without_client, args=(connection, pid, ended), daemon=True).start()
+        status = os.waitpid(pid, 0)[1]
+        ended.set()
+        _send(connection, os.waitstatus_to_exitcode(status))
+    elif request:
+        _send(connection, 0)
+    os._exit(0)
+
+
+def _kill_without_client(connection: socket.socket, pid: int, ended: threading.Event) -> None:
+    """Wait until the client disconnects, and end the program and its group if it still runs."""
+    with contextlib.suppress(ConnectionResetError):  # the client left an answer unread
+        connection.recv(1)
+    with contextlib.suppress(ProcessLookupError):
+        if not ended.is_set():
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _fork() -> int:
-    """`os.fork`, after which the fork leads a session: who hears of its pid may end its group at once."""
+    """Fork, and return once the fork leads a session, so that whoever learns its pid can end its group at once."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -131,7 +128,7 @@ def _fork() -> int:
 
 
 def suits(request: Request) -> bool:
-    """Whether a fork is what a cold start would be: the imports would have read no other environment."""
+    """Whether a fork equals a cold start: no import would have read another environment or be patched."""
     given = {name: value for name, value in request.env.items() if name not in READ_LATE}
     own = {name: value for name, value in os.environ.items() if name not in READ_LATE}
     return given == own and not any(word in argument for argument in request.argv for word in PATCHING)
@@ -148,45 +145,22 @@ def _receive(connection: socket.socket) -> Request | None:
     return Request(argv, env, cwd, files)
 
 
-def _close(request: Request) -> None:
-    """Close the files of a program: it has its own by now, and the client sees their end only when nobody has them."""
-    for file in request.files:
-        os.close(file)
-
-
-def _say(connection: socket.socket, number: int) -> None:
+def _send(connection: socket.socket, number: int) -> None:
     with contextlib.suppress(OSError):  # the client may be gone
         connection.sendall(f"{number}\n".encode())
 
 
-def _reap(children: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
-    """Report each program that has ended to its client."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, raw = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            connection = children.pop(pid, None)
-            if connection is None:
-                continue
-            _say(connection, os.waitstatus_to_exitcode(raw))
-            selector.unregister(connection)
-            connection.close()
-
-
-def preload() -> int:
-    """Import the libraries, and how many of them there were; RuntimeError when that did more than define names."""
-    sys.path.pop(0)  # the folder of this file, which is no library
-    before = len(sys.modules)
+def preload() -> None:
+    """Import the libraries; RuntimeError when an import does more than define names."""
+    sys.path.pop(0)  # the folder of this file, which is not a library
     for name in IMPORTED.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     state, conf = sys.modules["celery._state"], sys.modules["django.conf"]
     if state.default_app is not None or conf.settings.configured or threading.active_count() > 1:
-        raise RuntimeError("an import made an app, read settings or started a thread: take it out of IMPORTED")
+        raise RuntimeError("an import made an app, read settings or started a thread: remove it from IMPORTED")
     gc.collect()
     gc.freeze()  # a collection in a fork does not copy what all forks share
-    return len(sys.modules) - before
 
 
 # The fork ------------------------------------------------------------------------------------------------------------
@@ -194,14 +168,12 @@ def preload() -> int:
 
 def become(request: Request) -> None:
     """Turn this fork into the program of *request* and run it to its end."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate(request.files):
         os.dup2(file, number)
     os.closerange(3, 65536)
     os.chdir(request.cwd)
     os.environ.clear()
-    os.environ.update({"PWD": request.cwd} | request.env)  # as each shell says it
+    os.environ.update({"PWD": request.cwd} | request.env)  # every shell sets PWD
     tempfile.tempdir = None
     program, *_ = sys.argv = list(request.argv)
     sys.orig_argv[:] = [sys.executable, *request.argv]
@@ -238,7 +210,7 @@ def _stream(number: int, mode: str, like: Any) -> io.TextIOWrapper:
 
 
 def _report(error: BaseException) -> None:
-    """Print what Python prints of an uncaught error, without the frame of ours that ran the program."""
+    """Print what Python prints of an uncaught error, without our frame, which ran the program."""
     trace = error.__traceback__ and error.__traceback__.tb_next
     sys.excepthook(type(error), error.with_traceback(trace), trace)
 

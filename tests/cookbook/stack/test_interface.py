@@ -1,14 +1,10 @@
-"""When a worker that a test has started counts as ready, and when its log counts as whole."""
+"""When a worker that a test has started counts as ready, and how settings of a test override the recipe's."""
 
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cookbook.stack.local import LocalStack
-from cookbook.stack.processes import Process
-from tests.cookbook.mini import HOUSE
+from cookbook.stack.interface import ABSENT, DjangoError
 
 # A worker as the server sees it: it says that it is ready, and subscribes on demand.
 WORKER = """
@@ -23,24 +19,17 @@ input()
 """
 
 
-@pytest.fixture
-def stack(tmp_path):
-    stack = LocalStack(HOUSE, tmp_path)
-    stack.start_redis()
-    yield stack
-    stack.close()
-
-
 @pytest.mark.parametrize(
     ("channels", "flags"), [(["commands"], ["--without-gossip"]), (["commands", "neighbors"], [])], ids=["quiet", "not"]
 )
-def test_a_worker_is_ready_once_it_listens_to_commands_itself(stack, channels, flags):
-    worker = stack.start(["python", "-c", WORKER, str(stack.port), *channels])
+def test_a_worker_is_ready_once_it_listens_to_commands_itself(local, channels, flags):
+    local.start_redis()
+    worker = local.start(["python", "-c", WORKER, str(local.port), *channels])
     worker.argv += flags
-    neighbor = stack.redis().pubsub()
+    neighbor = local.redis().pubsub()
     neighbor.psubscribe("commands", "neighbors")
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(stack.wait_ready, worker)
+        waiting = pool.submit(local.wait_ready, worker)
         worker.wait_for(" ready.")
         for _ in channels:
             with pytest.raises(TimeoutError):
@@ -50,12 +39,15 @@ def test_a_worker_is_ready_once_it_listens_to_commands_itself(stack, channels, f
         waiting.result(30)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe can be set on Linux only")
-def test_the_log_of_a_program_that_has_ended_is_whole(tmp_path):
-    # It ends at once, and leaves in the pipe what takes longer to read.
-    source = (
-        "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); os.write(1, b'\\n' * 150_000 + b'last\\n'); "
-    )
-    process = Process([sys.executable, "-c", f"{source}os._exit(0)"], env=os.environ, cwd=tmp_path)
-    assert process.wait() == 0
-    assert process.lines[-1:] == ["last"]
+def test_a_setting_of_a_test_overrides_the_recipe_s_and_absent_removes_it(local):
+    source = "from django.conf import settings; [settings.LANGUAGE_CODE, hasattr(settings, 'CELERY_BROKER_URL')]"
+    assert local.django({"LANGUAGE_CODE": "nl"})(source) == ["nl", True]
+    assert local.django({"CELERY_BROKER_URL": ABSENT})(source)[1] is False
+
+
+def test_an_exception_in_django_has_its_name_and_message(local):
+    django = local.django()
+    with pytest.raises(DjangoError, match=r"^ZeroDivisionError: division by zero$") as raised:
+        django("1 / 0")
+    assert raised.value.name == "ZeroDivisionError"
+    assert django("x = 2; x * 3") == 6

@@ -1,3 +1,5 @@
+"""The command line: what each command prints and returns, and that a fault leaves the published site as it was."""
+
 import re
 from dataclasses import replace
 
@@ -20,6 +22,7 @@ COMMANDS = (
     "site",
     "serve",
     "soak",
+    "style",
     "test",
     "new-recipe",
 )
@@ -32,7 +35,7 @@ def project(tmp_path):
     return make_project(tmp_path)
 
 
-# What is broken, and the one line for it
+# Faults, each with its one line
 
 
 def unknown_symbol(project):
@@ -124,15 +127,15 @@ def dead_link(project):
         dead_link,
     ],
 )
-def test_what_is_broken_is_told_in_a_line_and_leaves_the_last_good_site(project, broken):
+def test_each_fault_is_one_line_and_leaves_the_last_good_site(project, broken):
     pages = [write(project, f"site/{name}", "the last good one") for name in ("index.html", "sitemap.xml")]
     before = [page.stat().st_mtime_ns for page in pages]
     expected = broken(project)
-    said = cookbook(project, "publish")
-    assert said.returncode == 1
-    told = said.stderr.splitlines()
-    assert [line[: len(start)] for line, start in zip(told, expected, strict=True)] == expected
-    assert re.fullmatch(r"publish: FAILED in \d+\.\d s\n", said.stdout)
+    done = cookbook(project, "publish")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
+    assert re.fullmatch(r"publish: FAILED in \d+\.\d s\n", done.stdout)
     assert [page.stat().st_mtime_ns for page in pages] == before
     assert [page.read_text() for page in pages] == ["the last good one"] * 2
     assert sorted(path.name for path in project.site.iterdir()) == ["index.html", "sitemap.xml"]
@@ -159,7 +162,7 @@ def test_no_command_or_an_unknown_one_is_a_usage_error(project, monkeypatch, cap
     assert "no recipe 'gret': there are greet" in capsys.readouterr().err
 
 
-def test_outside_of_a_cookbook_there_is_one_line(tmp_path, monkeypatch, capsys):
+def test_outside_a_cookbook_the_error_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["check"]) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -167,7 +170,7 @@ def test_outside_of_a_cookbook_there_is_one_line(tmp_path, monkeypatch, capsys):
     ]
 
 
-def test_check_passes_from_any_folder_of_the_project_and_tells_its_time(project, monkeypatch, capsys):
+def test_check_passes_from_any_folder_of_the_project_and_prints_its_duration(project, monkeypatch, capsys):
     monkeypatch.chdir(project.recipes / "greet")
     assert main(["check"]) == 0
     assert re.fullmatch(r"check: done in \d+\.\d s\n", capsys.readouterr().out)
@@ -181,7 +184,7 @@ def test_check_can_leave_the_evidence_out(project, monkeypatch, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_parity_tells_records_and_accepts(project, monkeypatch, capsys):
+def test_parity_reports_records_and_accepts(project, monkeypatch, capsys):
     monkeypatch.chdir(project.root)
     edit(project, GREET.format("fr"), "Elle salue.", "Elle salue bien.")
     assert main(["parity"]) == 1
@@ -197,14 +200,14 @@ def test_parity_tells_records_and_accepts(project, monkeypatch, capsys):
 
 def test_a_run_leaves_evidence_and_a_failed_one_says_so(project):
     write(project, "tests/recipes/test_greet.py", QUICK_PROOF)
-    said = cookbook(project, "run", "--stack", "local")
-    assert said.returncode == 0, said.stdout
-    assert "[1/1] greet: " in said.stdout
+    done = cookbook(project, "run", "--stack", "local")
+    assert done.returncode == 0, done.stdout
+    assert "[1/1] greet: " in done.stdout
     assert '"outcome": "passed"' in (project.evidence / "local/greet.json").read_text()
 
     edit(project, "tests/recipes/test_greet.py", '"Hello Ada"', '"Hello"')
-    said = cookbook(project, "run", "greet", "--stack", "local")
-    assert said.returncode == 1
+    done = cookbook(project, "run", "greet", "--stack", "local")
+    assert done.returncode == 1
     assert '"outcome": "failed"' in (project.evidence / "local/greet.json").read_text()
 
 
@@ -221,7 +224,7 @@ def test_a_stack_that_does_not_exist_is_a_usage_error(capsys):
         assert "invalid choice: 'cloud'" in capsys.readouterr().err
 
 
-def test_make_site_runs_here_what_compose_cannot_prove(project, monkeypatch, capsys):
+def test_site_runs_on_this_machine_what_compose_cannot_prove(project, monkeypatch, capsys):
     (project.evidence / "local/greet.json").unlink()
     ran = []
 
