@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from cookbook.checks import parity
-from cookbook.evidence import cells, columns, matrix, proving, records, soak
+from cookbook.evidence import columns, matrix, proving, records, soak
 from cookbook.mutation import mutate
 from cookbook.project import CookbookError, Project, find_project
 from cookbook.site import drafts, publish, serve
@@ -64,25 +64,25 @@ def run_matrix(project: Project, args: Namespace) -> int:
     failures = []
     for column in asked:
         due = matrix.due(project, column, recipes)
-        print(f"== {column.name or column.server}: {len(due)} of {len(recipes)} recipes to run", flush=True)
+        print(f"== {column.name}: {len(due)} of {len(recipes)} recipes to run", flush=True)
         if not due:
             continue
         try:
-            matrix.prepare(project, column)
+            columns.programs(project, column)  # made once, for all of its tests
         except CookbookError as error:
             print(f"{column.name}: {matrix.NOT_RUN}: {error}", flush=True)
             continue
         start = time.monotonic()
         release = [f"--celery={column.celery}"] if column.celery else []
         proving.run_proofs(project, due, "--stack=local", f"--server={column.server}", *release)
-        print(f"== {column.name or column.server}: ran in {_since(start)}", flush=True)
-        left = [recipe for recipe in due if not cells.load(project, recipe, [column])]
+        print(f"== {column.name}: ran in {_since(start)}", flush=True)
+        left = [recipe for recipe in due if not matrix.load(project, recipe, [column])]
         failures += [
             f"tests/recipes/test_{recipe}.py: its run in {column.name} did not end, or it was edited meanwhile"
             for recipe in left
         ]
     print(matrix.summary(project, asked, recipes))
-    return _tell(failures + [line for recipe in recipes for line in cells.problems(project, recipe, asked)])
+    return _tell(failures + [line for recipe in recipes for line in matrix.problems(project, recipe, asked)])
 
 
 def soak_recipes(project: Project, args: Namespace) -> int:
