@@ -7,13 +7,17 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 import redis as redis_py
 
-from cookbook.evidence import environments, records, since
+from cookbook.evidence import columns, environments, since
 from cookbook.evidence.recorder import Recorder
+from cookbook.evidence.records import Row
+from cookbook.evidence.reports import notes_of
 from cookbook.project import CookbookError, Project, find_project, write_whole
 from cookbook.sources import proof_source, transcripts
 from cookbook.stack import compose
@@ -29,6 +33,7 @@ STACKS: dict[str, type[Stack]] = {"local": LocalStack, "compose": ComposeStack}
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options of the plugin, and those that choose a column of the matrix."""
     pluginmanager.register(since)
     group = parser.getgroup("cookbook")
     group.addoption("--stack", choices=("auto", *STACKS), default="auto", help="what the proofs run on (default: auto)")
@@ -38,11 +43,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Begin a run, unless this is a process of pytest-xdist: those take part in the run of their parent."""
     try:
         project = find_project(config.rootpath)
     except CookbookError:
         return
-    if hasattr(config, "workerinput"):  # a process of xdist: the run is its parent's, and so is the choice of the stack
+    if hasattr(config, "workerinput"):
         config.option.stack = os.environ[CHOICE]
         return
     if since.column(config):
@@ -54,22 +60,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Recorder(project, config), "cookbook-recorder")
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    if column := since.column(config):
-        return f"stack: local ({column.name or column.server})"
-    if config.option.stack == "local":
-        return "stack: local (a server and workers as child processes)"
-    return f"stack: {config.option.stack}"
+def pytest_report_header(config: pytest.Config) -> str:
+    """What this run is on."""
+    column = since.column(config)
+    return f"stack: {config.option.stack}" + (f" ({column.name})" if column else "")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run, and with it whatever it started."""
     if run := config.stash.get(RUN, None):
         run.end()
         os.environ.pop(FOLDER, None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A proof without both sentences is no proof."""
+    """Refuse a proof without its sentence in both languages, and begin with the longest ones."""
     project = find_project(config.rootpath)
     for item in items:
         if not isinstance(item, pytest.Function) or item.path.parent != project.proofs:
@@ -80,24 +85,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 f"{where}: {item.function.__name__} needs a docstring of two paragraphs: "
                 "the sentence that it proves in English, then in French"
             )
-    # The longest go first, so that none is left to run alone: those that run older releases, which may have to be made.
-    items.sort(key=lambda item: records.ON_CELERY not in getattr(item, "fixturenames", ()))
+    # So that none of them runs alone at the end: the older releases that they run on may have to be installed.
+    items.sort(key=lambda item: not since.is_on_several(item))
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around that of `since`, whose verdict and notes it has to see
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep with the report of a failed test what its programs logged."""
+    """Send the notes of the test along with its report, and when it failed also what its programs logged."""
     report = yield
+    notes = notes_of(item)
     if report.failed:
         processes = [process for stack in item.stash.get(STARTED, []) for process in stack.processes]
-        report.programs = [  # type: ignore[attr-defined]  # xdist passes it on
-            (" ".join(process.argv), process.log) for process in processes
-        ]
+        notes.programs = [(" ".join(process.argv), process.log) for process in processes]
+    report.notes = asdict(notes)  # type: ignore[attr-defined]  # xdist passes it on
     return report
 
 
 @pytest.fixture(scope="session")
 def project(pytestconfig: pytest.Config) -> Project:
+    """The project that the tests belong to."""
     return find_project(pytestconfig.rootpath)
 
 
@@ -110,30 +116,29 @@ def recipe(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def stack(request: pytest.FixtureRequest, project: Project, recipe: str) -> Iterator[Stack]:
     """A Redis of its own, and what talks to it; ended after the test with everything started on it."""
-    own = (project.recipes / recipe / "settings.py").exists()
-    folder = run_folder() / folder_name(request.node.nodeid)
     kind = STACKS[request.config.option.stack]
-    settings = f"{recipe}.settings" if own else "core.settings"
+    settings = f"{recipe}.settings" if (project.recipes / recipe / "settings.py").exists() else "core.settings"
     column = since.column(request.config)
     try:
         prepare_once(kind, project)
-        running = kind(project, folder, settings, **since.programs(project, column))
-        running.recipe = recipe
+        programs = columns.programs(project, column) if column else ()
+        running = kind(project, run_folder() / folder_name(request.node.nodeid), settings, *programs)
     except CookbookError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+    running.recipe = recipe
     request.node.stash.setdefault(STARTED, []).append(running)
     try:
         yield running
         if running.port or column:
             server = {"server": running.server_version} if running.port else {}
-            request.node.user_properties.append(("versions", {**running.versions(), **server}))
+            notes_of(request.node).versions = running.versions() | server
     finally:
         running.close()
 
 
 def folder_name(nodeid: str) -> str:
-    """The name of a test's folder in this process, one for each case: 60 characters at most, as the paths of the Unix
-    sockets below it have a limit."""
+    """The name of a test's folder in this process, one for each case: 60 characters at most, because the paths of the
+    Unix sockets below it have a limit."""
     digest = hashlib.sha256(nodeid.encode()).hexdigest()[:8]
     name = re.sub(r"\W+", "-", f"{os.getpid()}-{nodeid.rpartition('::')[2]}")
     return f"{name[:51].rstrip('-')}-{digest}"
@@ -144,23 +149,20 @@ def on_celery(request: pytest.FixtureRequest, stack: Stack, project: Project) ->
     """A stack with an older Celery, and a Redis of its own: `on_celery("5.3").worker()`. On this machine only."""
     if not isinstance(stack, LocalStack):
         pytest.skip("the environments with an older Celery are on this machine, not in the image")
-    made: list[LocalStack] = []
+    with ExitStack() as ending:
 
-    def start(release: str) -> LocalStack:
-        programs = environments.environment(project, release) / "bin"
-        made.append(LocalStack(project, stack.folder / f"celery-{release}", stack.settings, programs))
-        request.node.stash[STARTED].append(made[-1])
-        return made[-1]
+        def start(release: str) -> LocalStack:
+            programs = environments.environment(project, release) / "bin"
+            older = LocalStack(project, stack.folder / f"celery-{release}", stack.settings, programs)
+            ending.callback(older.close)
+            request.node.stash[STARTED].append(older)
+            return older
 
-    try:
         yield start
-    finally:
-        for older in made:
-            older.close()
 
 
 def prepare_once(kind: type[Stack], project: Project) -> None:
-    """Prepare the backend for the run, in whichever of its processes comes first; the others wait for it."""
+    """Prepare the backend for the run, in the first of its processes that asks; the others wait for it."""
     done = run_folder() / f"prepared-{kind.backend}"
     with (run_folder() / "prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -189,6 +191,7 @@ def worker(stack: Stack) -> Callable[..., Process]:
 
 @pytest.fixture
 def beat(stack: Stack) -> Callable[..., Process]:
+    """Start a scheduler: `beat()`."""
     return stack.beat
 
 
@@ -199,13 +202,9 @@ def django(stack: Stack) -> Django:
 
 
 @pytest.fixture
-def record(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Keep data of this run for the page: `record("trace", rows)`, drawn there by `sequence`, `table` or a plot."""
-
-    def keep(name: str, data: object) -> None:
-        request.node.user_properties.append(("record", {name: data}))
-
-    return keep
+def record(request: pytest.FixtureRequest) -> Callable[[str, list[Row]], None]:
+    """Keep data of this run for the page: `record("trace", rows)`, shown there by `sequence`, `timeline` or `table`."""
+    return lambda name, rows: notes_of(request.node).records.append((name, rows))
 
 
 @pytest.fixture
@@ -217,29 +216,22 @@ def console(
     def check(
         name: str, settings: Mapping[str, Any] | None = None, timeout: float = transcripts.TIMEOUT
     ) -> list[transcripts.Step]:
-        file = project.recipes / recipe / name
-        where = project.relative(file.parent) + f"/{name}"
+        file, where = project.recipes / recipe / name, f"recipes/{recipe}/{name}"
         if not file.exists():
             raise CookbookError(f"{where}: no such transcript: write its commands behind '$ ', then `make record`")
         recorded = transcripts.parse(file.read_text(encoding="utf-8"), where)
+        environment = stack.environment(settings)
         actual = transcripts.run(
-            recorded,
-            env=stack.environment(settings),
-            cwd=stack.cwd,
-            folder=stack.folder,
-            where=where,
-            timeout=timeout,
+            recorded, env=environment, cwd=stack.cwd, folder=stack.folder, where=where, timeout=timeout
         )
-        if request.config.getoption("--record"):
-            if transcripts.differences(recorded, actual, where):
-                text = transcripts.render(actual)
-                write_whole(file, text)
-                request.node.user_properties.append(("rewritten", {where: hashlib.sha256(text.encode()).hexdigest()}))
-        elif (drift := transcripts.differences(recorded, actual, where)) and not since.differs_as_stated(
-            request.node, drift
-        ):
+        drift = transcripts.differences(recorded, actual, where)
+        if drift and request.config.getoption("--record"):
+            text = transcripts.render(actual)
+            write_whole(file, text)
+            notes_of(request.node).rewritten[where] = hashlib.sha256(text.encode()).hexdigest()
+        elif drift and not since.differs_as_stated(request.node, drift):
             pytest.fail("\n".join(drift), pytrace=False)
-        request.node.user_properties.append(("transcript", f"recipes/{recipe}/{name}"))
+        notes_of(request.node).transcripts.append(where)
         return actual
 
     return check

@@ -19,11 +19,14 @@ PYTEST_USAGE_ERROR = 4
 PROOFS_PER_CORE = 5  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
 PROOFS_ON_COMPOSE_PER_CORE = 3  # there, each starts cold: it computes for 2 s or so, and waits for as long
 TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
-TOO_MANY = 10  # failed proofs: it is not chance, and a second try of all of them would take minutes
+TOO_MANY = 10  # failed proofs are not chance, and a second try of all of them would take minutes
 
 
 def prove(project: Project, recipes: Sequence[str], stack: str, *, record: bool = False) -> int:
-    """Run the proofs of *recipes* and keep the evidence; 0 when each passed, at the first or the second try."""
+    """Run the proofs of *recipes* and keep the evidence; 0 when each passed, at the first or the second try.
+
+    CookbookError without any recipe.
+    """
     if not recipes:
         raise CookbookError("tests/recipes: there are no proofs: write tests/recipes/test_<recipe>.py")
     shutil.rmtree(failures.folder(project), ignore_errors=True)
@@ -50,12 +53,13 @@ def prove_what_changed(project: Project, stack: str, *, everything: bool) -> int
     if everything or not recipes:
         return prove(project, recipes, stack)
     stale = freshness.due(project, stack, recipes)
-    print(freshness.summary(recipes, stale), flush=True)
+    due = f", running {len(stale)}: {', '.join(stale)}" if stale else ": nothing to run"
+    print(f"{len(recipes) - len(stale)} of {len(recipes)} recipes fresh{due}", flush=True)
     return prove(project, stale, stack) if stale else 0
 
 
 def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
-    """`prove_what_changed`, and for *stack* "auto" on this machine what proves nothing on Compose."""
+    """`prove_what_changed`; with *stack* "auto", also run on this machine the recipes that Compose cannot prove."""
     backend = compose.chosen(project, stack)
     status = prove_what_changed(project, backend, everything=everything)
     if status or stack != "auto" or backend == "local":
@@ -63,7 +67,7 @@ def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
     here = [
         name for name in project.recipe_names() if not records.proves_something(records.load(project, name, backend))
     ]
-    # Without any, no server is looked for: this machine may have none.
+    # Without any, don't look for a server: this machine may have none.
     stale = here if everything or not here else freshness.due(project, "local", here)
     if stale:
         print(f"{', '.join(stale)}: nothing to prove on {backend}: run on this machine", flush=True)
@@ -71,7 +75,7 @@ def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
 
 
 def run_proofs(project: Project, recipes: Sequence[str], *options: str) -> int:
-    """Run pytest on the proofs of *recipes*, side by side when there are several."""
+    """Run pytest on the proofs of *recipes*, side by side when there are several; the status of `run_pytest`."""
     return run_pytest(project, _modules(recipes), *_at_once(project, recipes, options), *options)
 
 
@@ -81,7 +85,7 @@ def proofs_command(project: Project, recipes: Sequence[str], *options: str) -> l
 
 
 def run_tests(project: Project, *arguments: str) -> int:
-    """Run pytest on the tests of the machinery or of the site, side by side."""
+    """Run pytest on the tests of the machinery or of the site, side by side; the status of `run_pytest`."""
     return run_pytest(project, arguments, *_side_by_side(TESTS_PER_CORE), "--dist", "worksteal", "--stack=local")
 
 
@@ -92,7 +96,8 @@ def run_pytest(project: Project, tests: Sequence[str], *options: str) -> int:
 
 
 def call(project: Project, argv: Sequence[str]) -> int:
-    """Run a program on our terminal; when we are to stop, so is it, and we wait until it has tidied up."""
+    """Run a program on our terminal and return its exit status; a signal that stops us stops it, and we wait until it
+    has cleaned up."""
     process = subprocess.Popen(argv, cwd=project.root)
     try:
         return abs(process.wait())

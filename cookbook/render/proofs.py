@@ -14,7 +14,7 @@ from typing import Any
 from babel.dates import format_date
 
 from cookbook.evidence import records
-from cookbook.evidence.cells import Cell
+from cookbook.evidence.matrix import Cell
 from cookbook.evidence.records import WORST_FIRST, Evidence, Proof
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.render import versions

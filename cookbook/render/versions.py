@@ -9,15 +9,15 @@ from functools import cache
 from html import escape
 from importlib.metadata import version
 
-from cookbook.evidence import cells, environments, records
-from cookbook.evidence.cells import Cell
+from cookbook.evidence import environments, matrix, records
 from cookbook.evidence.columns import Column, columns, parse
+from cookbook.evidence.matrix import Cell
 from cookbook.evidence.records import Evidence
 from cookbook.project import Project
 from cookbook.render.words import WORDS
 from cookbook.snapshot import once
 
-HELD = ("passed", "xfailed")
+HELD = records.PROVEN
 SEPARATOR = ", "  # of the counts in a cell
 NOTHING = "—"
 
@@ -67,13 +67,13 @@ def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: 
 @once
 def all_cells(project: Project, recipe: str) -> list[Cell]:
     """The cells of *recipe* that speak of the files as they are."""
-    return list(cells.load(project, recipe, columns(project)).values())
+    return list(matrix.load(project, recipe, columns(project)).values())
 
 
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
     """A row for each column of the matrix, as text: Celery, server, Django, Python, stack, result."""
     words = WORDS[language]
-    found = cells.load(project, recipe, columns(project))
+    found = matrix.load(project, recipe, columns(project))
     rows = []
     for column in columns(project):
         cell = found.get(column)
@@ -97,7 +97,7 @@ def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> 
     ]
     rows = []
     for recipe, title in titles.items():
-        found = cells.load(project, recipe, which)
+        found = matrix.load(project, recipe, which)
         rows.append(
             [
                 title,
@@ -116,7 +116,7 @@ def since_table(project: Project, titles: Mapping[str, str], language: str) -> t
     older = [column for column in columns(project) if column.celery]
     rows = []
     for recipe, title in titles.items():
-        found = cells.load(project, recipe, older)
+        found = matrix.load(project, recipe, older)
         passed = {proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in HELD}
         passed -= records.on_several(project, recipe)  # which stand in no cell
         here = len(passed - {name for each in found.values() for name in each.outcomes}) if found else 0
@@ -141,7 +141,7 @@ def later_table(
     older = [column for column in columns(project) if column.celery]
     told: dict[tuple[str, str], list[str]] = defaultdict(list)
     for recipe, title in titles.items():
-        for name, release in _stated(cells.load(project, recipe, older).values()).items():
+        for name, release in _stated(matrix.load(project, recipe, older).values()).items():
             told[release, title].append(sentence(recipe, name))
     rows = [[*key, "<br>".join(sentences)] for key, sentences in sorted(told.items(), key=lambda item: item[0][0])]
     return [words["since"], words["recipe"], words["what holds"]], rows

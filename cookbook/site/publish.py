@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cookbook.checks import parity, prose
-from cookbook.evidence import cells, columns, records
+from cookbook.evidence import columns, matrix, records
 from cookbook.project import LANGUAGES, SHARED, CookbookError, Project
 from cookbook.render import accounts, versions
 from cookbook.site import build, bundles, headers, html_checks, machines
@@ -74,7 +74,7 @@ def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
     if with_evidence:
         for recipe in project.recipe_names():
             found += records.problems(project, recipe)
-            found += cells.problems(project, recipe, columns.columns(project))
+            found += matrix.problems(project, recipe, columns.columns(project))
     return found
 
 

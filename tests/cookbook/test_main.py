@@ -72,7 +72,7 @@ def failing_proof(project):
     edit(project, "tests/recipes/test_greet.py", "def test_it", "# a comment added since\ndef test_it")
     return [
         "tests/recipes/test_greet.py:2: test_it_greets_by_name failed on local",
-        "tests/recipes/test_greet.py: not one proof passed on local",
+        "tests/recipes/test_greet.py: no proof passed on local",
     ]
 
 

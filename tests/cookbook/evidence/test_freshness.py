@@ -1,4 +1,4 @@
-"""Which recipes run again, and what the commands say of it."""
+"""Which recipes run again, and what the commands report about it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 import cookbook.__main__ as command_line
 from cookbook.__main__ import main
-from cookbook.evidence import freshness, proving, records, servers
+from cookbook.evidence import environments, freshness, proving, records
 from cookbook.stack import compose
 from tests.cookbook.mini import QUICK_PROOF, edit, make_project, write, write_evidence
 
@@ -61,7 +61,7 @@ def test_another_version_of_a_package_or_of_the_server_makes_all_due(project, mo
         patched.setattr(freshness, "installed_versions", lambda: {**versions, "celery": "5.6.0"})
         assert due(project) == RECIPES
     with monkeypatch.context() as patched:
-        patched.setattr(servers, "said", lambda program: "redis-7.0.15")
+        patched.setattr(environments, "version_of", lambda program: "redis-7.0.15")
         assert due(project) == RECIPES
     assert due(project) == ["two"]
 
@@ -77,7 +77,7 @@ def test_each_stack_has_evidence_of_its_own_and_compose_counts_the_images_it_wou
     assert due(project) == ["two"]
 
 
-def test_a_record_in_a_form_of_the_past_and_a_proof_that_is_not_python_are_due(project):
+def test_a_record_in_an_older_format_and_a_proof_that_is_not_python_are_due(project):
     write(project, "tests/recipes/test_greet.py", "def")
     assert due(project) == RECIPES
     write(project, "tests/recipes/test_greet.py", QUICK_PROOF)
@@ -103,13 +103,13 @@ def called(project, monkeypatch):
     return calls
 
 
-def test_site_runs_what_is_due_and_says_so(project, called, capsys):
+def test_site_runs_what_is_due_and_reports_it(project, called, capsys):
     assert main(["site", "--stack", "local"]) == 0
     assert called == [["tests/recipes/test_two.py"]]
     assert capsys.readouterr().out.splitlines()[0] == "1 of 2 recipes fresh, running 1: two"
 
 
-def test_a_record_of_the_other_stack_in_a_form_of_the_past_stops_nothing(project, called, monkeypatch):
+def test_a_record_of_the_other_stack_in_an_older_format_stops_nothing(project, called, monkeypatch):
     monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
     monkeypatch.setattr(freshness, "find_server", lambda: pytest.fail("nothing runs on this machine"))
     for recipe in RECIPES:

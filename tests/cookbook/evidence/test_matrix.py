@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cookbook.evidence import cells, columns, matrix
+from cookbook.evidence import matrix
 from cookbook.evidence.columns import Column
 from cookbook.project import CookbookError
 from cookbook.render import versions
@@ -42,14 +42,14 @@ def test_it_reads_files_only():
 
 
 def make_small(folder):
-    """Two recipes, `greet` and `two`, on Celery 5.6 and 5.7 and on the default server; nothing of it has run."""
+    """Two recipes, `greet` and `two`, with Celery 5.6 and the default server pinned; no cell has run."""
     project = make_project(folder)
     for name in ("celery-5.6.txt", "valkey-8.txt"):
         text = (HOUSE.root / "tests" / "environments" / name).read_text()
         write(project, f"tests/environments/{name}", text)
     cache = HOUSE.root / ".cache"
     cache.mkdir(exist_ok=True)
-    (project.root / ".cache").symlink_to(cache)  # the environments are by content: the house's are these
+    (project.root / ".cache").symlink_to(cache)  # environments are kept by content: these are the same as ours
     write(project, "tests/recipes/test_two.py", PROOF.format(name="test_it_greets_too"))
     write(project, "recipes/two/settings.py", (project.recipes / "greet" / "settings.py").read_text())
     return project
@@ -65,17 +65,17 @@ def run(project, *args):
 
 
 def cell(project, recipe="greet", column=COLUMN, **changes):
-    """Write a cell that is about the files as they are; *changes* to it."""
+    """Write a cell that ran on the files as they are; *changes* to it."""
     known = {
         "column": column.name,
         "recipe": recipe,
         "date": "2026-11-22",
         "versions": {"celery": "5.6.3", "server": "Valkey 8.1.8", "django": "5.2.19", "python": "3.11.7"},
-        "digest": cells.digest(project, column, recipe),
+        "digest": matrix.digest(project, column, recipe),
         "outcomes": {"test_it_greets_by_name": "passed"},
     }
-    made = cells.Cell(**(known | changes))
-    cells.write(project, made)
+    made = matrix.Cell(**(known | changes))
+    matrix.write(project, made)
     return made
 
 
@@ -83,7 +83,7 @@ def test_a_second_run_runs_nothing_and_an_edited_recipe_alone_runs_again(project
     said = run(project)
     assert said.returncode == 0, said.stdout + said.stderr
     assert "== celery-5.6: 2 of 2 recipes to run" in said.stdout
-    [greet] = cells.load(project, "greet", [COLUMN]).values()
+    [greet] = matrix.load(project, "greet", [COLUMN]).values()
     assert greet.outcomes == {"test_it_greets_by_name": "passed"}
     assert greet.versions["celery"].startswith("5.6.")
 
@@ -99,7 +99,7 @@ def test_a_second_run_runs_nothing_and_an_edited_recipe_alone_runs_again(project
     assert "two: " not in said.stdout
 
 
-# Of a proof that is stated for 5.7: how, what it does, and how it ends in 5.6, with what is said if it fails.
+# For a proof that holds from 5.7: its mark, its body, how it ends in 5.6, and why if it fails.
 STATEMENTS = {
     "fails_as_stated": ('fails="KeyError"', f"assert {ASKED} is None", "stated", ""),
     "passes": (
@@ -117,7 +117,7 @@ STATEMENTS = {
     "is_a_gap": ('gap="it cannot be arranged"', "raise AssertionError", "skipped", ""),
     "skips": ('fails="KeyError"', "pytest.skip('it cannot be arranged')", "skipped", ""),
 }
-# Of a transcript: what the newest release prints (None: the same as 5.6), what is stated of 5.6, and how it ends there.
+# For a transcript: what 5.7 prints (None: the same as 5.6), what is stated about 5.6, and how the proof ends there.
 TRANSCRIPTS = {
     "differs_as_stated": ("5.7.0 (recovery)", "5.6", "passed"),
     "differs_otherwise": ("5.7.0 (recovery)", "5.5", "failed"),
@@ -127,7 +127,7 @@ TRANSCRIPTS = {
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The project after one run of a proof for each of these and of a known defect, what was said, and its cell."""
+    """The project after one run of a proof for each of these and for a known defect, the finished run, and its cell."""
     project = make_small(tmp_path_factory.mktemp("ran"))
     proofs = ["import pytest\n"]
     for name, (how, body, *_) in STATEMENTS.items():
@@ -142,7 +142,7 @@ def ran(tmp_path_factory):
     proofs.append(STATED.format(mark=defect, name="known_defect", fixture="django", body="assert django('1') == 1"))
     write(project, "tests/recipes/test_two.py", "".join(proofs))
     said = run(project, "two")
-    [ended] = cells.load(project, "two", [COLUMN]).values()
+    [ended] = matrix.load(project, "two", [COLUMN]).values()
     return project, said, ended
 
 
@@ -162,15 +162,15 @@ def test_before_its_release_a_proof_fails_as_stated_or_the_statement_is_wrong(ra
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_a_transcript_may_differ_as_stated_and_must(ran, name):
+def test_a_transcript_must_differ_as_stated(ran, name):
     assert ran[2].outcomes[f"test_{name}"] == TRANSCRIPTS[name][2]
 
 
-def test_a_known_defect_is_one_of_the_newest_release(ran):
+def test_an_older_release_ignores_a_known_defect_of_the_newest(ran):
     assert ran[2].outcomes["test_known_defect"] == "passed"
 
 
-def test_a_run_with_a_failure_says_so_and_one_line_for_each(ran):
+def test_a_run_with_failures_fails_with_one_line_for_each(ran):
     _, said, ended = ran
     failed = [name for name, outcome in ended.outcomes.items() if outcome == "failed"]
     assert said.returncode == 1
@@ -184,7 +184,7 @@ def test_what_failed_runs_again(project):
     assert matrix.due(project, COLUMN, ["greet"]) == []
 
 
-def test_a_recipe_whose_proofs_depend_on_no_version_is_done_too(project):
+def test_a_recipe_whose_proofs_depend_on_no_version_is_not_due_again(project):
     write(project, "tests/recipes/test_two.py", ELSEWHERE)
     said = run(project, "two")
     assert said.returncode == 0, said.stdout + said.stderr
@@ -192,7 +192,7 @@ def test_a_recipe_whose_proofs_depend_on_no_version_is_done_too(project):
     assert versions.compat_rows(project, "two", "en")[0][-1] == "—"
 
 
-def test_what_was_edited_since_counts_as_not_run(project):
+def test_a_recipe_that_was_edited_counts_as_not_run(project):
     cell(project)
     before, *others = versions.compat_rows(project, "greet", "en")
     assert before[0] == "5.6.3"
@@ -219,63 +219,31 @@ def test_what_was_edited_since_counts_as_not_run(project):
     ],
 )
 def test_a_cell_depends_on_what_a_local_run_depends_on(project, path, text, counts):
-    before = cells.digest(project, COLUMN, "greet")
+    before = matrix.digest(project, COLUMN, "greet")
     file = project.root / path
     write(project, path, (file.read_text() if file.exists() else "") + f"{text}\n")
-    assert (cells.digest(project, COLUMN, "greet") != before) is counts
+    assert (matrix.digest(project, COLUMN, "greet") != before) is counts
 
 
 def test_a_docker_file_counts_for_the_proofs_that_read_it(project):
     edit(project, "tests/recipes/test_greet.py", "It greets by name.", "It greets as docker-compose.yml says.")
-    before = cells.digest(project, COLUMN, "greet")
+    before = matrix.digest(project, COLUMN, "greet")
     write(project, "docker-compose.yml", "services: {}\n")
-    assert cells.digest(project, COLUMN, "greet") == before
+    assert matrix.digest(project, COLUMN, "greet") == before
     write(project, "tests/recipes/services.py", 'FILE = "docker-compose.yml"\n')
     edit(project, "tests/recipes/test_greet.py", "def test_it", "from services import FILE\n\n\ndef test_it")
-    before = cells.digest(project, COLUMN, "greet")
+    before = matrix.digest(project, COLUMN, "greet")
     write(project, "docker-compose.yml", "services: {redis: {}}\n")
-    assert cells.digest(project, COLUMN, "greet") != before
+    assert matrix.digest(project, COLUMN, "greet") != before
 
 
-def test_the_newest_celery_counts_by_its_pin_and_nothing_else_of_the_lock_does(project):
-    newest = Column(server="redis-6.2")
-    write(project, "requirements.lock", "celery==5.7.0 \\\n    --hash=sha256:0\nruff==1\n")
-    before = cells.digest(project, newest, "greet")
-    edit(project, "requirements.lock", "ruff==1", "ruff==2")
-    assert cells.digest(project, newest, "greet") == before
-    edit(project, "requirements.lock", "celery==5.7.0", "celery==5.7.1")
-    assert cells.digest(project, newest, "greet") != before
-
-
-def test_a_server_that_cannot_be_had_is_not_run_and_no_failure(project, tmp_path):
+def test_a_server_that_is_unavailable_is_not_run_and_not_a_failure(project, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     said = cookbook(project, "matrix", "--columns", "redis-7.0", "greet", PATH=str(empty))
     assert said.returncode == 0, said.stderr
-    assert "redis-7.0: not run: redis-7.0 cannot be had: no wheel is pinned for it" in said.stdout
+    assert "redis-7.0: not run: redis-7.0 is unavailable: no wheel is pinned for it" in said.stdout
     assert re.search(r"^greet +not run$", said.stdout, re.MULTILINE)
-
-
-def test_an_unknown_column_names_those_that_there_are(project):
-    said = cookbook(project, "matrix", "--columns", "celery-4.4")
-    assert said.returncode == 1
-    assert said.stderr.splitlines() == [
-        "no column 'celery-4.4': join with '+' what there is: celery-5.6, redis-6.2, redis-7.0, redis-8, "
-        "valkey-8, valkey-9"
-    ]
-
-
-def test_a_column_is_named_by_what_differs(project):
-    assert [column.name for column in columns.columns(project)] == [
-        "celery-5.6",
-        "redis-6.2",
-        "redis-7.0",
-        "redis-8",
-        "valkey-9",
-    ]
-    both = columns.parse(project, "celery-5.6+redis-6.2")
-    assert both == Column("5.6", "redis-6.2")
-    assert both.name == "celery-5.6+redis-6.2"
 
 
 def test_a_cell_is_small_and_changes_line_by_line(project):
@@ -294,7 +262,7 @@ def test_a_cell_is_small_and_changes_line_by_line(project):
     assert '\n  "test_it_greets_by_name": "passed"\n' in file.read_text()
 
 
-def test_a_file_that_is_no_cell_is_named(project):
+def test_the_error_for_a_file_that_is_not_a_cell_names_it(project):
     write(project, "tests/evidence/matrix/celery-5.6/greet.json", "{}")
-    with pytest.raises(CookbookError, match=r"^tests/evidence/matrix/celery-5\.6/greet\.json: no cell of the matrix"):
-        cells.load(project, "greet", [COLUMN])
+    with pytest.raises(CookbookError, match=r"^tests/evidence/matrix/celery-5\.6/greet\.json: not a cell"):
+        matrix.load(project, "greet", [COLUMN])

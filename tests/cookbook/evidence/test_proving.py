@@ -1,4 +1,4 @@
-"""The second try of proofs that failed, and what a run that failed says at its end."""
+"""The second try of proofs that failed, and the last lines of a run that failed."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cookbook.__main__ import main
-from cookbook.evidence import matrix, proving, records
+from cookbook.evidence import columns, proving, records
 from cookbook.render import accounts
 from tests.cookbook.mini import QUICK_PROOF, cookbook, make_project, write
 
@@ -44,7 +44,7 @@ def tries(project):
 
 def test_proofs_that_fail_beside_others_and_pass_alone_are_listed_and_counted(project, tmp_path):
     source = QUICK_PROOF + proof(f'assert not {BESIDE}, "it is not alone"')
-    source += proof(f"{BESIDE} and os._exit(1)", "test_that_takes_its_process_along")
+    source += proof(f"{BESIDE} and os._exit(1)", "test_that_ends_its_process")
     source += '\n@__import__("pytest").mark.parametrize("case", [1, 2])'
     source += proof(f"assert case == 1 or not {BESIDE}", "test_cases", "case")
     said = run(project, f"import os\n{source}")
@@ -53,7 +53,7 @@ def test_proofs_that_fail_beside_others_and_pass_alone_are_listed_and_counted(pr
     assert tries(project) == {
         "test_it_greets_by_name": ("passed", 1),
         "test_it": ("passed", 2),
-        "test_that_takes_its_process_along": ("passed", 2),
+        "test_that_ends_its_process": ("passed", 2),
         "test_cases": ("passed", 2),
     }
     [found] = records.load(project, "greet")
@@ -92,7 +92,7 @@ def test_a_proof_that_fails_twice_is_named_with_its_log_and_how_to_run_it(projec
         assert part in text
 
 
-def test_a_watched_defect_that_is_gone_is_gone_the_second_time_too(project):
+def test_a_known_defect_that_is_fixed_is_not_tried_again(project):
     said = run(project, "import pytest\n\n@pytest.mark.xfail(reason='upstream')" + proof("pass"))
     assert said.returncode == 1
     assert "second try" not in said.stdout
@@ -123,7 +123,7 @@ def test_when_much_fails_nothing_runs_again(project):
     assert lines[-2:] == ["and 1 more, in build/failed/", LAST]
 
 
-def test_what_is_edited_between_the_tries_did_not_run_twice_and_an_earlier_run_is_forgotten(project):
+def test_an_edit_between_the_tries_leaves_the_evidence_alone_and_the_next_run_removes_the_logs(project):
     edited = f"open({str(project.root / 'recipes/greet/tasks.py')!r}, 'a').write('# edited')"
     said = run(project, proof(f"{edited}; assert 1 == 2"))
     assert "greet: edited since the first try: its evidence stays as it was" in said.stdout
@@ -140,7 +140,7 @@ def test_the_matrix_tries_once_and_what_failed_is_due_in_its_next_run(project, m
         return 1
 
     monkeypatch.setattr(proving, "run_pytest", run)
-    monkeypatch.setattr(matrix, "prepare", lambda project, column: None)
+    monkeypatch.setattr(columns, "programs", lambda project, column: None)
     monkeypatch.chdir(project.root)
     assert main(["matrix", "--columns", "redis-6.2"]) == 1
     assert given == [("--stack=local", "--server=redis-6.2")]

@@ -142,13 +142,13 @@ def test_a_failed_proof_is_a_problem_with_its_line(project):
     write(project, outcome="failed")
     failed, none_passed = records.problems(project, "one")
     assert failed.startswith("tests/recipes/test_one.py:3: test_a failed on local")
-    assert "not one proof passed" in none_passed
+    assert "no proof passed" in none_passed
 
 
 def test_a_recipe_with_nothing_but_skips_is_a_problem(project):
     write(project, outcome="skipped")
     [line] = records.problems(project, "one")
-    assert "not one proof passed" in line
+    assert "no proof passed" in line
 
 
 def test_a_recipe_that_one_backend_skips_and_another_proves_is_none(project):

@@ -1,4 +1,4 @@
-"""Which proofs say something of a version, and what they may state."""
+"""Which proofs depend on a version, what they may state about it, and when a statement is wrong."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from celery.bin.result import result as command
 
 from cookbook.evidence import since
 from cookbook.evidence.columns import Column
-from cookbook.evidence.since import Statement
+from cookbook.evidence.since import OlderBehavior
 from cookbook.project import find_project
 from cookbook.render import reference
 from cookbook.stack.processes import wait_until
@@ -48,7 +48,7 @@ def asks_nothing():
         (asks_nothing, False),
     ],
 )
-def test_who_uses_celery_in_the_process_of_the_tests_says_nothing_of_an_older_one(function, uses):
+def test_a_proof_that_uses_celery_in_its_own_process_says_nothing_about_an_older_one(function, uses):
     assert since.uses_celery_itself(function) is uses
 
 
@@ -66,13 +66,29 @@ def test_who_uses_celery_in_the_process_of_the_tests_says_nothing_of_an_older_on
     ],
 )
 def test_a_statement_is_about_the_columns_with_something_older(column, release, older):
-    assert Statement(release, "fails", "x").is_about(column) is older
+    assert OlderBehavior(release, "fails", "x").is_about(column) is older
 
 
-def test_a_defect_that_came_and_went_is_stated_with_both_ends():
-    stated = Statement("5.5", "fails", "x", down_to="5.3")
+def test_a_defect_of_some_releases_is_stated_with_both_ends():
+    stated = OlderBehavior("5.5", "fails", "x", down_to="5.3")
     about = [release for release in ("5.2", "5.3", "5.4", "5.5") if stated.is_about(Column(release))]
     assert about == ["5.3", "5.4"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "drifted", "wrong"),
+    [
+        ("fails", "KeyError: 'a'", False, ""),
+        ("fails", "first\nKeyError: 'a'", False, ""),
+        ("fails", "", False, "it does not"),
+        ("fails", "ValueError: a\nmore", False, "it fails with 'ValueError: a'"),
+        ("prints", "", True, ""),
+        ("prints", "", False, "it does not"),
+        ("prints", "ValueError: a", False, ""),  # the failure itself says what is wrong
+    ],
+)
+def test_a_statement_is_wrong_unless_the_proof_ends_as_stated(kind, error, drifted, wrong):
+    assert since.contradiction(OlderBehavior("5.3", kind, "KeyError"), error, drifted=drifted) == wrong
 
 
 BOOK = """
@@ -108,7 +124,7 @@ def test_on_nothing():
 
 @pytest.fixture
 def book(tmp_path):
-    """Collect the proofs of one recipe with these options: what pytest said, and the tests that it kept."""
+    """Collect the proofs of one recipe with these options, and return the finished process of pytest."""
     module = tmp_path / "tests" / "recipes" / "test_one.py"
     module.parent.mkdir(parents=True)
     (tmp_path / "mkdocs.base.yml").touch()
@@ -133,7 +149,7 @@ def collected(said):
     return [line.partition("::")[2] for line in said.stdout.splitlines() if "::" in line]
 
 
-def test_a_column_takes_the_proofs_that_run_on_the_stack_and_on_one_release(book):
+def test_a_column_runs_the_proofs_that_use_the_stack_and_one_release(book):
     assert len(collected(book(BOOK))) == 3
     assert collected(book(BOOK, "--server=valkey-8")) == ["test_on_the_stack"]
 
@@ -142,7 +158,9 @@ def test_a_column_takes_the_proofs_that_run_on_the_stack_and_on_one_release(book
 def test_an_unclear_statement_is_refused_with_its_place(book, mark):
     said = book(BOOK.replace("def test_on_nothing", f"@pytest.mark.since({mark})\ndef test_on_nothing"))
     assert said.returncode == pytest.ExitCode.USAGE_ERROR
-    assert re.search(r"tests/recipes/test_one\.py:\d+: test_on_nothing: write since\(", said.stderr + said.stdout)
+    assert re.search(
+        r"tests/recipes/test_one\.py:\d+: test_on_nothing: unclear mark: write since\(", said.stderr + said.stdout
+    )
 
 
 def test_an_older_celery_is_not_in_the_image(book):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cookbook.checks import parity
-from cookbook.evidence import cells, records
+from cookbook.evidence import matrix, records
 from cookbook.evidence.columns import Column, columns
 from cookbook.render import proofs, versions
 from cookbook.site import publish
@@ -28,7 +28,7 @@ def project(tmp_path):
 
 def cell(project, column, outcome="passed", reason=""):
     server = {"redis-7.0": "Redis 7.0.15"}.get(column.server, f"{column.server.replace('-', ' ').title()}.1.2")
-    made = cells.Cell(
+    made = matrix.Cell(
         column=column.name,
         recipe="greet",
         date="2026-11-22",
@@ -38,11 +38,11 @@ def cell(project, column, outcome="passed", reason=""):
             "django": "5.2.19",
             "python": "3.11.7",
         },
-        digest=cells.digest(project, column, "greet"),
+        digest=matrix.digest(project, column, "greet"),
         outcomes={PROOF: outcome},
         reasons={PROOF: reason} if reason else {},
     )
-    cells.write(project, made)
+    matrix.write(project, made)
 
 
 def held(project, language="en"):
@@ -160,9 +160,9 @@ def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(
     cell(project, Column(celery="5.2"), "stated", "5.4")
     cell(project, Column(celery="5.3"), "stated", "5.4")
     assert later() == [["5.4", "Greet", f"greet: {PROOF}"]]
-    now = cells.load(project, "greet", [Column(celery="5.2")])[Column(celery="5.2")]
+    now = matrix.load(project, "greet", [Column(celery="5.2")])[Column(celery="5.2")]
     another = {"outcomes": {PROOF: "stated", "another": "stated"}, "reasons": {PROOF: "5.4", "another": "5.4"}}
-    cells.write(project, cells.Cell(**{**vars(now), **another}))
+    matrix.write(project, matrix.Cell(**{**vars(now), **another}))
     assert later() == [["5.4", "Greet", f"greet: another<br>greet: {PROOF}"]]  # a recipe is named once
 
 
