@@ -122,9 +122,9 @@ def mutate_recipes(project: Project, args: Namespace) -> int:
 
 
 def begin_recipe(project: Project, args: Namespace) -> int:
-    for file in scaffold.lay_down(project, args.name, args.section):
+    for file in scaffold.create_recipe(project, args.name, args.section):
         print(project.relative(file))
-    print(f"Now write where {scaffold.MARK} stands: `python -m cookbook check` names each place")
+    print(f"Now write where {scaffold.TODO} stands: `python -m cookbook check` names each place")
     return 0
 
 
@@ -241,7 +241,7 @@ def _parser() -> ArgumentParser:
 
     add("style", check_style, "check lint, format, types, the order of the rooms, and spelling")
 
-    beginning = add("new-recipe", begin_recipe, "lay down the files of a recipe, its pages and its proof, to be filled")
+    beginning = add("new-recipe", begin_recipe, "create the files of a recipe, its pages and its proof")
     beginning.add_argument("name", metavar="NAME", help="of its folder, such as visibility_timeout")
     beginning.add_argument("--section", required=True, help="folder of its pages, such as run")
 

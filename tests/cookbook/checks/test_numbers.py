@@ -31,7 +31,7 @@ def faults(project, text, page=EN):
 )
 def test_a_number_from_nowhere_is_a_fault(project, text):
     [fault] = faults(project, text)
-    assert fault in [f"{EN}:{line}: {word}: a number from nowhere" for line in (11, 13) for word in ("42", "forty-two")]
+    assert fault in [f"{EN}:{line}: {word}: unsupported number" for line in (11, 13) for word in ("42", "forty-two")]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_articles_issues_quoted_code_and_versions_are_no_numbers_from_nowhere(pr
 
 
 def test_a_version_that_the_project_does_not_run_comes_from_nowhere(project):
-    assert faults(project, "Since Celery 9.9.") == [f"{EN}:11: 9.9: a number from nowhere"]
+    assert faults(project, "Since Celery 9.9.") == [f"{EN}:11: 9.9: unsupported number"]
 
 
 def test_notes_and_headings_draw_on_the_whole_page(project):
@@ -77,7 +77,7 @@ def test_notes_and_headings_draw_on_the_whole_page(project):
     assert prose.problems(project) == []
     edit(project, EN, "The name, 100 times.", "The name, 101 times.")
     assert [problem.partition(": cite")[0] for problem in prose.problems(project)] == [
-        f"{EN}:13: 101: a number from nowhere"
+        f"{EN}:13: 101: unsupported number"
     ]
 
 

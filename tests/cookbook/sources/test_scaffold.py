@@ -30,7 +30,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def begun(project):
-    scaffold.lay_down(project, "late_mail", "start")
+    scaffold.create_recipe(project, "late_mail", "start")
     return project
 
 
@@ -85,15 +85,15 @@ def test_its_app_loads(begun):
 @pytest.mark.parametrize(
     ("name", "section", "why"),
     [
-        ("Late-Mail", "start", "Late-Mail: no name for a recipe: take a Python module's, such as visibility_timeout"),
-        ("core", "start", "core: no name for a recipe: take a Python module's, such as visibility_timeout"),
-        ("greet", "start", "recipes/greet/__init__.py: there already: choose another name, or go on with that one"),
+        ("Late-Mail", "start", "Late-Mail: invalid recipe name: use a Python module's, such as visibility_timeout"),
+        ("core", "start", "core: invalid recipe name: use a Python module's, such as visibility_timeout"),
+        ("greet", "start", "recipes/greet/__init__.py: already exists: choose another name, or edit that recipe"),
         ("late_mail", "nowhere", "mkdocs.yml: no section 'nowhere' in its nav: it has start"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(project, name, section, why):
     before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
     with pytest.raises(CookbookError) as failure:
-        scaffold.lay_down(project, name, section)
+        scaffold.create_recipe(project, name, section)
     assert str(failure.value) == why
     assert {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()} == before

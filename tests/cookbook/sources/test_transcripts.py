@@ -69,7 +69,7 @@ def test_a_separator_that_is_no_line_end_stays_in_its_line(tmp_path):
 
 
 def test_a_command_that_does_not_end_is_killed_and_named(tmp_path):
-    with pytest.raises(CookbookError, match=r"t\.console:2: `sleep 60` still ran after 0\.5 s"):
+    with pytest.raises(CookbookError, match=r"t\.console:2: `sleep 60` did not end within 0\.5 s"):
         execute("$ true\n$ sleep 60\n", tmp_path, timeout=0.5)
 
 
