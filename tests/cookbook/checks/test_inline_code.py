@@ -26,7 +26,7 @@ from tests.cookbook.checks.example import faults
         "MY_CELERY_THING",
     ],
 )
-def test_a_setting_that_exists_is_none(tmp_path: Path, name: str) -> None:
+def test_a_setting_that_exists_is_accepted(tmp_path: Path, name: str) -> None:
     assert faults(tmp_path, f"`{name}`") == []
 
 
@@ -44,7 +44,7 @@ def test_a_setting_that_exists_is_none(tmp_path: Path, name: str) -> None:
         ("CELERY_ACKS_LATE", " (its name is now CELERY_TASK_ACKS_LATE)"),
     ],
 )
-def test_a_name_that_is_no_setting_suggests_the_nearest(tmp_path: Path, name: str, nearest: str) -> None:
+def test_an_unknown_setting_is_reported_with_the_nearest(tmp_path: Path, name: str, nearest: str) -> None:
     assert faults(tmp_path, f"One:\n`{name}`.") == [
         f"6: unknown Celery {celery.__version__} setting {name}{nearest}: correct it, "
         "or list it under unknown_settings if the page says that it does not exist"
@@ -74,12 +74,12 @@ def test_a_name_in_the_note_of_a_call_is_checked_too(tmp_path: Path) -> None:
         "task_function()",
     ],
 )
-def test_a_name_of_python_that_begins_like_a_setting_is_none(tmp_path: Path, name: str) -> None:
+def test_a_name_of_python_that_begins_like_a_setting_is_accepted(tmp_path: Path, name: str) -> None:
     assert faults(tmp_path, f"`{name}`") == []
 
 
 @pytest.mark.parametrize("name", ["CELERYD_POOL", "CELERY_POOL", "task_ack_late"])
-def test_a_page_can_say_of_a_name_that_it_is_no_setting(tmp_path: Path, name: str) -> None:
+def test_a_page_can_list_a_name_as_an_unknown_setting(tmp_path: Path, name: str) -> None:
     assert faults(tmp_path, f"`{name}`", front=f"unknown_settings: [{name}]") == []
 
 
@@ -129,7 +129,7 @@ def test_a_variable_that_celery_reads_from_the_environment_is_not_a_fault(tmp_pa
         "a / b",
     ],
 )
-def test_a_file_that_exists_and_what_is_no_file_are_none(tmp_path: Path, name: str) -> None:
+def test_a_file_that_exists_and_what_only_looks_like_a_path_are_accepted(tmp_path: Path, name: str) -> None:
     assert faults(tmp_path, f"`{name}`") == []
 
 
@@ -152,7 +152,7 @@ def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path, name: str, near
     ]
 
 
-def test_a_page_can_name_files_of_others_as_long_as_it_does(tmp_path: Path) -> None:
+def test_a_page_can_list_files_of_other_projects(tmp_path: Path) -> None:
     assert faults(tmp_path, "`celery/app/base.py`", front="other_files: [celery/app/base.py]") == []
     assert faults(tmp_path, "`code`", front="other_files: [celery/app/base.py]") == [
         "2: other_files has celery/app/base.py, which no inline code of this page names: remove it"

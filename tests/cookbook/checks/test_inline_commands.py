@@ -36,7 +36,7 @@ from tests.cookbook.checks.example import faults
         "docker compose up --build",
     ],
 )
-def test_a_command_that_exists_is_none(tmp_path: Path, command: str) -> None:
+def test_a_command_that_exists_is_accepted(tmp_path: Path, command: str) -> None:
     assert faults(tmp_path, f"`{command}`") == []
 
 
@@ -62,7 +62,7 @@ def test_a_celery_command_that_does_not_exist_is_a_problem(tmp_path: Path, comma
     ]
 
 
-def test_an_option_that_redis_cli_has_not_is_a_problem(tmp_path: Path) -> None:
+def test_an_option_that_redis_cli_does_not_have_is_reported(tmp_path: Path) -> None:
     assert faults(tmp_path, "`redis-cli --scam`") == [
         "5: redis-cli --scam: redis-cli has no --scam (did you mean --scan?): correct it"
     ]

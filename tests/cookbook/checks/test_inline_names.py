@@ -5,7 +5,7 @@ from cookbook.project import Project
 
 
 def faults(tmp_path, code):
-    """What is said of a page with *code* as inline code."""
+    """The problems of a page with *code* as inline code."""
     project = Project(tmp_path)
     tasks = project.recipes / "core/tasks.py"
     tasks.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def faults(tmp_path, code):
         "AsyncResult", "None", "Location",
     ],
 )  # fmt: skip
-def test_what_exists_is_no_fault(tmp_path, code):
+def test_a_name_that_exists_is_accepted(tmp_path, code):
     assert faults(tmp_path, code) == []
 
 
@@ -43,5 +43,5 @@ def test_what_exists_is_no_fault(tmp_path, code):
         ("celery.exceptions.TimeOut", "unknown object celery.exceptions.TimeOut: correct it"),
     ],
 )  # fmt: skip
-def test_a_slip_is_told_with_what_it_may_have_meant(tmp_path, code, fault):
+def test_an_unknown_name_is_reported_with_the_nearest(tmp_path, code, fault):
     assert faults(tmp_path, code) == [fault]

@@ -5,11 +5,11 @@ from cookbook.project import CookbookError, Project
 from tests.cookbook.checks.parity_example import ENGLISH, FRENCH, edit, lock, write
 
 
-def test_pages_that_say_the_same_have_no_problem(project: Project) -> None:
+def test_equal_pages_have_no_problem(project: Project) -> None:
     assert parity.problems(project) == []
 
 
-def test_a_section_that_changed_in_one_language_only_is_told_and_how_to_accept_it(project: Project) -> None:
+def test_a_section_that_changed_in_one_language_only_is_reported_and_how_to_accept_it(project: Project) -> None:
     edit(project, "fr", "| c | d |", "| c | e |")
     assert parity.problems(project) == [
         "docs/fr/start/install.md:18: section 'behaviour' changed in French only: bring docs/en/start/install.md in "
@@ -22,7 +22,7 @@ def test_a_section_that_changed_in_one_language_only_is_told_and_how_to_accept_i
     )
 
 
-def test_a_title_or_a_note_that_changed_in_one_language_only_is_told(project: Project) -> None:
+def test_a_title_or_a_note_that_changed_in_one_language_only_is_reported(project: Project) -> None:
     write(project, "en", ENGLISH.replace("title: Install", "title: Set up").replace('"Why"', '"What for"'))
     assert [problem.partition(" only: ")[0] for problem in parity.problems(project)] == [
         "docs/en/start/install.md:1: the part before the first section changed in English",
@@ -126,7 +126,7 @@ def test_the_lock_has_one_sorted_line_for_each_section(project: Project) -> None
     assert keys == ["a.md#", "start/install.md#", "start/install.md#behaviour", "start/install.md#files"]
 
 
-def test_a_lock_that_a_merge_broke_is_told_with_its_line(project: Project) -> None:
+def test_a_lock_that_a_merge_broke_is_reported_with_its_line(project: Project) -> None:
     file = project.root / parity.LOCK
     file.write_text(file.read_text().replace('  "start/install.md#files"', "<<<<<<< ours\n"))
     (problem,) = parity.problems(project)

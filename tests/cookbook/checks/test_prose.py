@@ -95,7 +95,7 @@ def test_an_indented_code_block_is_a_problem(tmp_path: Path, text: str) -> None:
         "a paragraph\n    that goes on",
     ],
 )
-def test_indentation_that_belongs_to_a_list_a_note_or_a_tab_is_none(tmp_path: Path, text: str) -> None:
+def test_indentation_that_belongs_to_a_list_a_note_or_a_tab_is_accepted(tmp_path: Path, text: str) -> None:
     assert faults(tmp_path, text) == []
 
 
@@ -147,19 +147,19 @@ def test_an_apostrophe_is_written_as_printed_where_no_markdown_is_read(tmp_path:
         "Le statut tué, un tuteur, le têtu, aujourd'hui, a-t-on.",
     ],
 )
-def test_good_french_typography_is_none(tmp_path: Path, text: str) -> None:
+def test_good_french_typography_is_accepted(tmp_path: Path, text: str) -> None:
     assert faults(tmp_path, text, language="fr") == []
 
 
 @pytest.mark.parametrize("text", ["mot {}", "mot{}", "`code` {}", "{{@ default('a') @}}{}", "**mot** {}", "a | mot {}"])
 @pytest.mark.parametrize("sign", [";", "?", "»", "%", ":"])
-def test_french_signs_want_a_no_break_space_before_them(tmp_path: Path, text: str, sign: str) -> None:
+def test_french_signs_need_a_no_break_space_before_them(tmp_path: Path, text: str, sign: str) -> None:
     assert faults(tmp_path, text.format(sign), language="fr") == [
         f"5: missing no-break space before '{sign}': write U+00A0 (or U+202F before ; and ?) or &nbsp; there"
     ]
 
 
-def test_a_line_that_begins_with_a_french_sign_wants_it_on_the_line_before(tmp_path: Path) -> None:
+def test_a_line_that_begins_with_a_french_sign_is_reported(tmp_path: Path) -> None:
     (problem,) = faults(tmp_path, "mot\n; suite", language="fr")
     assert problem.startswith("6: missing no-break space before ';'")
 

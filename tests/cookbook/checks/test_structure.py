@@ -25,7 +25,7 @@ def test_a_page_in_one_language_only_is_a_problem(project: Project, language: st
         ('notes={"a=": "Why"}', 'caption="C"', "code('core/celery.py', 'app', caption=…)"),
     ],
 )
-def test_calls_that_differ_are_told_with_both_lines(project: Project, old: str, new: str, shown: str) -> None:
+def test_calls_that_differ_are_reported_with_both_lines(project: Project, old: str, new: str, shown: str) -> None:
     edit(project, "en", old, new)
     assert (
         "docs/fr/start/install.md:13: code('core/celery.py', 'app', notes=['a=']) here, but "
@@ -33,7 +33,7 @@ def test_calls_that_differ_are_told_with_both_lines(project: Project, old: str, 
     ) in parity.problems(project)
 
 
-def test_texts_in_calls_are_the_own_of_the_language(tmp_path: Path) -> None:
+def test_texts_in_calls_may_differ_between_languages(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write(project, "fr", '{@ table("keys", "idle", columns={"key": "Clé"}, caption="Au repos") @}\n')
     write(project, "en", '{@ table("keys", "idle", columns={"key": "Key"}, caption="Idle") @}\n')
@@ -41,7 +41,7 @@ def test_texts_in_calls_are_the_own_of_the_language(tmp_path: Path) -> None:
     assert parity.problems(project) == []
 
 
-def test_only_the_first_call_that_differs_is_told(project: Project) -> None:
+def test_only_the_first_call_that_differs_is_reported(project: Project) -> None:
     write(project, "fr", FRENCH + '{@ proven("a::b") @}\n{@ proven("a::c") @}\n')
     write(project, "en", ENGLISH + '{@ proven("a::c") @}\n{@ proven("a::b") @}\n')
     (problem, _) = parity.problems(project)
@@ -61,19 +61,19 @@ def test_only_the_first_call_that_differs_is_told(project: Project) -> None:
         ("fr", "```mermaid\n```", "docs/fr/start/install.md:23: a block of mermaid has no match in docs/en/"),
     ],
 )
-def test_what_one_language_alone_has_is_told(project: Project, language: str, more: str, shown: str) -> None:
+def test_what_only_one_language_has_is_reported(project: Project, language: str, more: str, shown: str) -> None:
     write(project, language, (FRENCH if language == "fr" else ENGLISH) + more + "\n")
     assert any(problem.startswith(shown) for problem in parity.problems(project))
 
 
-def test_another_kind_of_admonition_is_told(project: Project) -> None:
+def test_another_kind_of_admonition_is_reported(project: Project) -> None:
     edit(project, "en", "!!! note", "!!! warning")
     assert parity.problems(project)[0].startswith(
         "docs/fr/start/install.md:15: !!! note here, but !!! warning at docs/en/start/install.md:15: "
     )
 
 
-def test_another_level_or_id_of_a_heading_is_told(project: Project) -> None:
+def test_another_level_or_id_of_a_heading_is_reported(project: Project) -> None:
     edit(project, "en", "## How it behaves { #behaviour }", "### How it behaves { #behaviour }")
     assert parity.problems(project)[0].startswith(
         "docs/fr/start/install.md:18: heading ## { #behaviour } here, but heading ### { #behaviour } at docs/en/"
@@ -86,7 +86,7 @@ def test_another_level_or_id_of_a_heading_is_told(project: Project) -> None:
 
 
 @pytest.mark.parametrize("heading", ["## Fin", "Fin\n---", "##Fin"])
-def test_a_heading_without_an_id_is_told_in_each_language(project: Project, heading: str) -> None:
+def test_a_heading_without_an_id_is_reported_in_each_language(project: Project, heading: str) -> None:
     write(project, "fr", f"{FRENCH}\n{heading}\n")
     write(project, "en", f"{ENGLISH}\n{heading}\n")
     assert [problem for problem in parity.problems(project) if "without an id" in problem] == [
@@ -96,7 +96,7 @@ def test_a_heading_without_an_id_is_told_in_each_language(project: Project, head
     ]
 
 
-def test_an_id_given_twice_is_told(project: Project) -> None:
+def test_an_id_given_twice_is_reported(project: Project) -> None:
     write(project, "fr", f"{FRENCH}### Encore {{ #files }}\n")
     write(project, "en", f"{ENGLISH}### Again {{ #files }}\n")
     assert "docs/fr/start/install.md:23: the id #files is on line 11 too: give each heading its own id" in (
@@ -112,7 +112,7 @@ def test_links_are_compared_whatever_their_order(project: Project) -> None:
 
 
 @pytest.mark.parametrize("more", ["[x](https://x.org)", "[again](b.md)", "[files](#files)", "[it](b.md#proof-it)"])
-def test_a_link_that_one_language_has_more_of_is_told(project: Project, more: str) -> None:
+def test_a_link_that_one_language_has_more_often_is_reported(project: Project, more: str) -> None:
     write(project, "en", "# B\n", "start/b.md")
     write(project, "en", f"{ENGLISH}\n{more}\n")
     target = more[more.index("(") + 1 : -1]
@@ -139,7 +139,7 @@ def test_a_dead_link_in_one_language_is_reported_as_dead(project: Project, targe
     assert [problem for problem in parity.problems(project) if "the link" in problem] == [dead]
 
 
-def test_a_link_can_be_one_languages_own_as_long_as_it_is(project: Project) -> None:
+def test_a_link_can_belong_to_one_language(project: Project) -> None:
     own = FRENCH.replace("recipe:", "own_links: [https://fr.x.org]\nrecipe:")
     write(project, "fr", f"{own}[x](https://fr.x.org)\n")
     write(project, "en", f"{ENGLISH}More.\n")
@@ -152,7 +152,7 @@ def test_a_link_can_be_one_languages_own_as_long_as_it_is(project: Project) -> N
 
 
 @pytest.mark.parametrize("line", ["recipe: settings", "recipe: install\nunknown_settings: [BROKER_URL]"])
-def test_front_matter_that_differs_is_told(project: Project, line: str) -> None:
+def test_front_matter_that_differs_is_reported(project: Project, line: str) -> None:
     edit(project, "en", "recipe: install", line)
     (problem,) = parity.problems(project)
     assert "docs/fr/start/install.md:" in problem

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mkdocs.utils.yaml import yaml_load
 
-from cookbook.project import CookbookError
+from cookbook.project import CookbookError, Project
 from cookbook.sources import pages
 from cookbook.sources.pages import PLACEHOLDER, Call, Page
 
@@ -133,6 +133,33 @@ def test_front_matter_alone_is_read_without_the_page(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("---\nrecipe: keys\n---\n{@ broken( @}\n")
     assert pages.front_matter(path) == {"recipe": "keys"}
+
+
+@pytest.mark.parametrize(
+    ("file", "address"),
+    [
+        ("fr/index.md", ""),
+        ("en/index.md", "en/"),
+        ("fr/start/install.md", "start/install/"),
+        ("en/start/index.md", "en/start/"),
+    ],
+)
+def test_a_page_is_published_below_its_language_french_at_the_root(tmp_path: Path, file: str, address: str) -> None:
+    project = Project(tmp_path)
+    assert pages.address(project, project.docs / file) == address
+
+
+def test_the_page_of_a_recipe_is_the_first_that_names_it(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "docs/en").mkdir(parents=True)
+    for name, front in {"a": "title: A", "b": "recipe: keys", "c": "recipe: keys\ntitle: C"}.items():
+        (tmp_path / f"docs/en/{name}.md").write_text(f"---\n{front}\n---\n")
+    assert pages.of_recipes(project, "en") == {"keys": (project.docs / "en/b.md", {"recipe": "keys"})}
+
+
+def test_the_title_and_the_description_have_their_lines(tmp_path: Path) -> None:
+    page = read(tmp_path, "---\ndescription: D\ntitle: T\n---\n")
+    assert pages.meta_prose(page) == [(3, "T"), (2, "D")]
 
 
 def test_the_delimiters_are_those_of_the_site() -> None:

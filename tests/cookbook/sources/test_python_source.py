@@ -203,7 +203,7 @@ import a.b, a.c
 def bare():
     return a""",
     ),
-    "settings stand below those that readers add them to": (
+    "settings may use the names of the file that readers add them to": (
         "first/settings.py",
         ["INSTALLED_APPS"],
         'INSTALLED_APPS += ["first.apps.FirstConfig"]',
@@ -320,7 +320,7 @@ def test_settings_need_what_their_own_file_defines(project: Project) -> None:
     )
 
 
-def test_settings_are_not_shown_whole_for_readers_would_import_a_file_into_itself(project: Project) -> None:
+def test_settings_are_not_shown_whole_because_the_file_would_import_itself(project: Project) -> None:
     assert refused(cut, project, "first/settings.py") == (
         "recipes/first/settings.py:1: readers add it to core/settings/base.py, which would import itself:"
         " name its symbols"
@@ -335,7 +335,7 @@ def test_settings_find_only_what_those_of_core_define(project: Project, tmp_path
     )
 
 
-def test_a_name_that_nothing_defines_is_told_by_its_line(project: Project, tmp_path: Path) -> None:
+def test_a_name_that_nothing_defines_is_reported_with_its_line(project: Project, tmp_path: Path) -> None:
     write(tmp_path, "core/tasks.py", "import os\n\n\ndef run():\n    return loger\n")
     nowhere = "recipes/core/tasks.py:5: 'loger' is used{} but never defined: define or import it"
     assert refused(cut, project, "core/tasks.py", "run") == nowhere.format(" by run")
@@ -349,7 +349,7 @@ def test_the_line_of_a_name_is_the_first_that_uses_it(project: Project, tmp_path
     )
 
 
-def test_a_file_that_is_no_python_is_told_by_its_line(project: Project, tmp_path: Path) -> None:
+def test_a_file_that_is_not_python_is_reported_with_its_line(project: Project, tmp_path: Path) -> None:
     write(tmp_path, "core/tasks.py", "import os\n\ndef run(:\n")
     assert refused(cut, project, "core/tasks.py").startswith("recipes/core/tasks.py:3: invalid syntax")
     assert refused(cut, project, "core/tasks.py", "run").startswith("recipes/core/tasks.py:3: invalid syntax")

@@ -14,7 +14,7 @@ YAML = {
         "redis:\n  image: redis:8\n\nworker:\n  command: celery -A core worker",
     ),
     "a region inside another adds nothing": (["worker", "command"], "worker:\n  command: celery -A core worker"),
-    "a blank line stands for what is left out": (
+    "a blank line replaces what is left out": (
         ["redis", "command"],
         "redis:\n  image: redis:8\n\n  command: celery -A core worker",
     ),

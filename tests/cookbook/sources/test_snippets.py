@@ -96,7 +96,7 @@ def test_an_empty_file_is_refused(project: Project, tmp_path: Path, path: str, t
     assert refused(cut, project, path) == f"recipes/{path}: the file is empty: there is nothing to show"
 
 
-def test_a_file_that_is_no_text_is_refused(project: Project, tmp_path: Path) -> None:
+def test_a_binary_file_is_refused(project: Project, tmp_path: Path) -> None:
     (tmp_path / "recipes" / "dump.rdb").write_bytes(b"REDIS\xff")
     assert refused(cut, project, "dump.rdb") == "recipes/dump.rdb: not a text in UTF-8: it cannot be shown"
 

@@ -38,7 +38,7 @@ from cookbook.sources.terminal import displayed, displayed_in
         "\x85",
     ],
 )
-def test_a_sequence_that_shows_nothing_is_left_out(sequence):
+def test_a_sequence_that_displays_nothing_is_removed(sequence):
     assert displayed(f"one{sequence}two\n\tthree") == "onetwo\n\tthree"
 
 
@@ -61,10 +61,10 @@ def test_a_sequence_that_shows_nothing_is_left_out(sequence):
         ("é → ✓ 🎉", "é → ✓ 🎉"),
     ],
 )
-def test_what_is_overwritten_or_erased_is_not_shown(printed, left):
+def test_text_that_is_overwritten_or_erased_is_not_displayed(printed, left):
     assert displayed(printed) == left
 
 
-def test_the_texts_of_data_are_what_a_terminal_shows():
+def test_the_texts_of_data_are_as_a_terminal_displays_them():
     data = {"rows": [{"text": "\x1b[1mbold\x1b[0m", "at": 1.5}, ("a\rb", None)]}
     assert displayed_in(data) == {"rows": [{"text": "bold", "at": 1.5}, ["b", None]]}
