@@ -57,19 +57,19 @@ _LOWER = re.compile(
 
 
 def _settings(project: Project, page: Page) -> Faults:
-    unknown = pages.meta_list(page, "unknown_settings")
+    listed = pages.meta_list(page, "unknown_settings")
     for line, text in page.code:
         lower = _LOWER.fullmatch(text)
         names = [lower[1]] if lower and lower[1] not in python_names(project) else []
         names += [name for name in _UPPER.findall(text) if name.startswith("CELERY") or name in _old_names()]
         for name in names:
-            if not (_is_setting(name) or name in _environment() or name in unknown or name[-1] in "_*…"):
+            if not (_is_setting(name) or name in _environment() or name in listed or name[-1] in "_*…"):
                 yield (
                     line,
                     f"unknown Celery {__version__} setting {name}{_nearest_setting(name)}: correct it, or list it "
                     "under unknown_settings if the page says that it does not exist",
                 )
-    for entry in unknown:
+    for entry in listed:
         line = pages.meta_line(page, "unknown_settings", entry)
         if _is_setting(entry):
             yield line, f"unknown_settings has {entry}, which Celery {__version__} knows: remove it"
@@ -77,6 +77,7 @@ def _settings(project: Project, page: Page) -> Faults:
 
 
 def _unused(page: Page, key: str, pattern: str) -> Faults:
+    """The entries under *key* in the front matter that no inline code contains as *pattern* says."""
     for entry in pages.meta_list(page, key):
         if not any(re.search(pattern.format(re.escape(entry)), text) for _, text in page.code):
             yield (

@@ -44,7 +44,7 @@ def shown_files(project: Project) -> dict[str, ShownFile]:
             owner = path.partition("/")[0]
             for name in (owner, recipe):
                 if name in known and name not in shown.recipes:
-                    shown.recipes.insert(0 if name == owner else len(shown.recipes), name)
+                    shown.recipes.append(name)
     return {path: shown for path, shown in sorted(found.items()) if shown.recipes}
 
 
