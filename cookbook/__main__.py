@@ -185,9 +185,9 @@ def check_style(project: Project, args: Namespace) -> int:
 )
 def begin_recipe(project: Project, args: Namespace) -> int:
     """Create the files of a recipe, its pages and its proof, for you to complete."""
-    for file in scaffold.lay_down(project, args.name, args.section):
+    for file in scaffold.create_recipe(project, args.name, args.section):
         print(project.relative(file))
-    print(f"Now write where {scaffold.MARK} stands: `python -m cookbook check` names each place")
+    print(f"Now write where {scaffold.TODO} stands: `python -m cookbook check` names each place")
     return 0
 
 

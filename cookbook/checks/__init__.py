@@ -1,1 +1,1 @@
-"""Refuses faulty sources, with one line for each fault."""
+"""Checks the sources and reports each fault in one line."""

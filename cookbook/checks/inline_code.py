@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import os
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import celery
 from celery import Celery, Task, __version__, signals
 from celery.app.defaults import NAMESPACES, SETTING_KEYS, flatten
 from celery.app.task import Context
@@ -22,37 +26,30 @@ from cookbook.sources.pages import Page
 from cookbook.suggest import did_you_mean, did_you_mean_file
 
 Faults = Iterator[tuple[int, str]]
-"""The line, and what is wrong there, why, and how to mend it."""
+"""(line, message): what is wrong on that line, why, and how to fix it."""
 
 
 def faults(project: Project, page: Page) -> Faults:
-    """What the inline code of *page* names and nothing has."""
+    """The settings and files that the inline code of *page* names and that do not exist."""
     yield from _settings(project, page)
     yield from _files(project, page)
 
 
+def unknown(kind: str, name: str, names: Iterable[str]) -> str:
+    """The message about a *name* that is none of *names*, with the most similar of these."""
+    return f"unknown {kind} {name}{did_you_mean(name, names)}: correct it"
+
+
+def sources(package: ModuleType) -> Iterator[str]:
+    """The text of each Python file of an installed package."""
+    for folder, _, files in os.walk(Path(str(package.__file__)).parent):
+        yield from (Path(folder, name).read_text(encoding="utf-8") for name in files if name.endswith(".py"))
+
+
 # Celery's settings ---------------------------------------------------------------------------------------------------
 
-# Celery reads these from the environment: celery/worker/state.py, celery/bin, loaders, concurrency, contrib/rdb.py.
-ENVIRONMENT = {
-    "CELERY_BENCH",
-    "CELERY_BENCH_EVERY",
-    "CELERY_CONFIG_MODULE",
-    "CELERY_CUSTOM_WORKER_POOL",
-    "CELERY_LOADER",
-    "CELERY_LOG_FILE",
-    "CELERY_LOG_LEVEL",
-    "CELERY_LOG_REDIRECT",
-    "CELERY_LOG_REDIRECT_LEVEL",
-    "CELERY_RDB_HOST",
-    "CELERY_RDB_PORT",
-    "CELERY_SKIP_CHECKS",
-    "CELERY_WORKER_REVOKES_MAX",
-    "CELERY_WORKER_REVOKE_EXPIRES",
-    "CELERY_WORKER_SUCCESSFUL_EXPIRES",
-    "CELERY_WORKER_SUCCESSFUL_MAX",
-}
 _INFO_FIELDS = {"redis_build_id", "redis_git_dirty", "redis_git_sha1", "redis_mode", "redis_version"}  # of Redis's INFO
+_ENVIRONMENT = re.compile(r"(?:environ\b.*?|_env\()['\"](CELERY_\w+)['\"]")  # as Celery's code reads a variable
 _UPPER = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*[*…]?")
 _LOWER = re.compile(
     r"(?:(?:\w+\.)*conf\.)?((?:task|worker|result|broker|beat|redis|database)_[a-z0-9_]+)(?:\s*[=\[].*)?"
@@ -60,19 +57,19 @@ _LOWER = re.compile(
 
 
 def _settings(project: Project, page: Page) -> Faults:
-    unknown = pages.meta_list(page, "unknown_settings")
+    listed = pages.meta_list(page, "unknown_settings")
     for line, text in page.code:
         lower = _LOWER.fullmatch(text)
         names = [lower[1]] if lower and lower[1] not in python_names(project) else []
         names += [name for name in _UPPER.findall(text) if name.startswith("CELERY") or name in _old_names()]
         for name in names:
-            if not (_is_setting(name) or name in ENVIRONMENT or name in unknown or name[-1] in "_*…"):
+            if not (_is_setting(name) or name in _environment() or name in listed or name[-1] in "_*…"):
                 yield (
                     line,
-                    f"{name} is no setting of Celery {__version__}{_nearest_setting(name)}: correct it, or list it "
-                    "under unknown_settings if the page says that it is none",
+                    f"unknown Celery {__version__} setting {name}{_nearest_setting(name)}: correct it, or list it "
+                    "under unknown_settings if the page says that it does not exist",
                 )
-    for entry in unknown:
+    for entry in listed:
         line = pages.meta_line(page, "unknown_settings", entry)
         if _is_setting(entry):
             yield line, f"unknown_settings has {entry}, which Celery {__version__} knows: remove it"
@@ -80,6 +77,7 @@ def _settings(project: Project, page: Page) -> Faults:
 
 
 def _unused(page: Page, key: str, pattern: str) -> Faults:
+    """The entries under *key* in the front matter that no inline code contains as *pattern* says."""
     for entry in pages.meta_list(page, key):
         if not any(re.search(pattern.format(re.escape(entry)), text) for _, text in page.code):
             yield (
@@ -89,13 +87,19 @@ def _unused(page: Page, key: str, pattern: str) -> Faults:
 
 
 def _is_setting(name: str) -> bool:
-    """Whether a Django project can set *name*, or Celery has it under that name in its own configuration."""
+    """Whether *name* is a setting, as a Django project writes it or as Celery's own configuration does."""
     return (name.removeprefix("CELERY_").lower() if name.startswith("CELERY_") else name) in SETTING_KEYS
 
 
 @cache
+def _environment() -> frozenset[str]:
+    """The variables that Celery reads from the environment."""
+    return frozenset(name for text in sources(celery) for name in _ENVIRONMENT.findall(text))
+
+
+@cache
 def _old_names() -> dict[str, str]:
-    """The names of before Celery 4, such as CELERYD_POOL and BROKER_URL, and the setting that each is now."""
+    """The names from before Celery 4, such as CELERYD_POOL and BROKER_URL, and the current name of each."""
 
     def old(namespace: str, key: str, option: Any) -> list[tuple[str, str]]:
         names = option.old or {namespace + key}
@@ -112,7 +116,7 @@ def _nearest_setting(name: str) -> str:
 
 
 def python_names(project: Project) -> set[str]:
-    """Names of Python that begin as settings do: those of Celery's own objects, and those in the recipes."""
+    """The names of Celery's own objects and those in the recipes, many of which begin as settings do."""
     return _names_of_celery() | _names_of_recipes(project)
 
 
@@ -131,7 +135,7 @@ def _names_of_celery() -> set[str]:
 def _names_of_recipes(project: Project) -> set[str]:
     names: set[object] = set()
     for file in project.recipes.rglob("*.py"):
-        with contextlib.suppress(SyntaxError):  # the recipe's proofs tell of it
+        with contextlib.suppress(SyntaxError):  # the recipe's proofs report it
             for node in ast.walk(ast.parse(file.read_bytes())):
                 names.update(getattr(node, field, None) for field in ("arg", "attr", "id", "name"))
     return {name for name in names if isinstance(name, str)}
@@ -159,10 +163,7 @@ def _files(project: Project, page: Page) -> Faults:
             continue
         if not (project.root / path).exists() and not _is_in_recipes(project, path):
             close = did_you_mean_file(path, _recipe_paths(project))
-            yield (
-                line,
-                f"{path} is no file of the recipes{close}: correct it, or list it under other_files",
-            )
+            yield line, f"unknown file {path}{close}: correct it, or list it under other_files"
     yield from _unused(page, "other_files", "{}")
 
 
@@ -172,7 +173,7 @@ def _time_zones() -> set[str]:
 
 
 def _is_in_recipes(project: Project, path: str) -> bool:
-    """Whether *path* ends the path of a file or a folder below ``recipes/``: ``tasks.py`` is any recipe's."""
+    """Whether the path of a file or folder below ``recipes/`` ends in *path*: ``tasks.py`` may be any recipe's."""
     return any(f"/{known}".endswith(f"/{path}") for known in _recipe_paths(project))
 
 

@@ -6,12 +6,10 @@ import builtins
 import importlib
 import inspect
 import keyword
-import os
 import pydoc
 import re
 import signal
 from functools import cache
-from pathlib import Path
 
 import celery
 from celery import states
@@ -20,12 +18,11 @@ from django.conf import global_settings
 from redis import client as redis_client
 from redis.commands import core as redis_commands
 
-from cookbook.checks.inline_code import Faults, python_names
+from cookbook.checks.inline_code import Faults, python_names, sources, unknown
 from cookbook.project import Project
 from cookbook.sources.pages import Page
-from cookbook.suggest import did_you_mean
 
-PACKAGES = ("celery", "kombu", "redis", "django", "billiard", "unittest", "logging")  # where readers' names come from
+PACKAGES = ("celery", "kombu", "redis", "django", "billiard", "unittest", "logging")  # that readers import names from
 _SIGNAL = re.compile(r"(?<![A-Z])SIG[A-Z]{2,}\d*\b")
 _CAPITALS = re.compile(r"([A-Z]{2,})(?: .*)?")
 _CLASS = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]*)+")
@@ -35,24 +32,23 @@ _DEFINED = re.compile(r"^[ \t]*(?:def|class|async def) (\w+)|^(\w+)[ \t]*(?::[^=
 
 
 def faults(project: Project, page: Page) -> Faults:
-    """What the inline code of *page* names and nothing has."""
+    """The names in the inline code of *page* that nothing defines."""
+    known = python_names(project)
     for line, text in page.code:
         for name in _SIGNAL.findall(text):
             if name not in signal.Signals.__members__:
-                yield line, f"{name} is no signal{did_you_mean(name, signal.Signals.__members__)}: correct it"
-        known = python_names(project)
+                yield line, unknown("signal", name, signal.Signals.__members__)
         if words := _CAPITALS.fullmatch(text):
             if not words[1].startswith("SIG") and words[1] not in known | _capitals():
-                nearest = did_you_mean(words[1], _capitals())
-                yield line, f"{words[1]} is no Redis command, state or setting{nearest}: correct it"
+                yield line, unknown("Redis command, state or setting", words[1], _capitals())
         elif _CLASS.fullmatch(text):
-            if text not in known and not _is_defined(text):
-                yield line, f"no class is called {text}{did_you_mean(text, _defined())}: correct it"
+            if text not in known | _defined():
+                yield line, unknown("class", text, _defined())
         elif call := _CALL.fullmatch(text):
-            if not (keyword.iskeyword(call[1]) or call[1] in known or _is_defined(call[1])):
-                yield line, f"nothing has {call[1]}(){did_you_mean(call[1], known)}: correct it"
-        elif (dotted := _DOTTED.fullmatch(text)) and dotted[1] in ("app", *PACKAGES) and not _is_there(text):
-            yield line, f"there is no {text}: correct it"
+            if not keyword.iskeyword(call[1]) and call[1] not in known | _defined():
+                yield line, unknown("function", call[1], known)
+        elif (dotted := _DOTTED.fullmatch(text)) and dotted[1] in ("app", *PACKAGES) and not _exists(text):
+            yield line, f"unknown object {text}: correct it"
 
 
 @cache
@@ -64,23 +60,18 @@ def _capitals() -> frozenset[str]:
     return frozenset({*sent, *states.ALL_STATES, *dir(global_settings), *levels})
 
 
-def _is_defined(name: str) -> bool:
-    return hasattr(builtins, name) or any(hasattr(owner, name) for owner in (Control, Inspect)) or name in _defined()
-
-
 @cache
 def _defined() -> frozenset[str]:
-    """Every function, class and variable that the packages define, read from their sources."""
-    found: set[str] = set()
-    for package in PACKAGES:
-        for folder, _, files in os.walk(Path(str(importlib.import_module(package).__file__)).parent):
-            for file in (Path(folder, name) for name in files if name.endswith(".py")):
-                found.update(first or second for first, second in _DEFINED.findall(file.read_text(encoding="utf-8")))
+    """Every function, class and variable that Python's builtins, Celery's remote control and the packages define."""
+    found = {*dir(builtins), *dir(Control), *dir(Inspect)}
+    for package in map(importlib.import_module, PACKAGES):
+        for text in sources(package):
+            found.update(first or second for first, second in _DEFINED.findall(text))
     return frozenset(found)
 
 
-def _is_there(path: str) -> bool:
-    """Whether *path* is an object, or a task of Celery's own; ``app`` is a Celery application."""
+def _exists(path: str) -> bool:
+    """Whether *path* is an object or the name of one of Celery's tasks; ``app`` is a Celery application."""
     app = celery.Celery(set_as_current=False)
     top, _, rest = path.partition(".")
     if top == "app":

@@ -1,4 +1,4 @@
-"""The numbers of the pages' prose: each comes from a proof, a macro or the code shown, and none from nowhere."""
+"""The numbers of the pages' prose: each must come from a proof, from a macro or from the code that the page shows."""
 
 from __future__ import annotations
 
@@ -6,29 +6,20 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import celery
+import text_to_num
 
 from cookbook.checks.inline_code import Faults
 from cookbook.evidence import records
-from cookbook.project import CookbookError, Project
-from cookbook.sources import pages, reading, snippets
+from cookbook.project import LANGUAGES, CookbookError, Project
+from cookbook.sources import markup, pages, python_source, snippets
 from cookbook.sources.pages import Page
 
-MACROS = ("code", "transcript")  # what they show, the prose around may speak of
-UNITS = {
-    "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen",
-    "fr": "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize",
-}
-TENS = {  # from twenty on
-    "en": "twenty thirty forty fifty sixty seventy eighty ninety",
-    "fr": "vingt trente quarante cinquante soixante",
-}
-SCALES = {"en": {"hundred": 100, "thousand": 1000}, "fr": {"cent": 100, "cents": 100, "mille": 1000}}
-LEAST = 3  # the words for one and two are articles and pairs as often as numbers
+SHOWING = ("code", "transcript")  # macros: the prose may use the numbers that they show
+LEAST = 3  # as words, 1 and 2 are as often articles and pairs
+PLURALS = {"tens", "hundreds", "thousands", "millions"}  # of no exact number
 DIGITS = {
     "en": r"(?<![\w.,#/^-])\d+(?:,\d{3})*(?:\.\d+)*(?!\w)",
     "fr": r"(?<![\w.,#/^-])\d+(?:[\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?!\w)",
@@ -36,11 +27,11 @@ DIGITS = {
 _MEASURED = re.compile(r"[\s\u00a0\u202f]*(?:s|ms|%|[KMG]i?[Bo]|seconds?|secondes?|times|fois)\b")
 _BLOCK = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]|\||#)|^[ \t]*$")
 _LIST = re.compile(r"^[ \t>]*\d+\.[ \t]")
-_PLAIN = re.compile(r"(?<![\w.])(?<!\w-)\d+(?:_\d{3})*(?:\.\d+)*")
+_IN_CODE = re.compile(r"(?<![\w.])(?<!\w-)\d+(?:_\d{3})*(?:\.\d+)*")
 
 
 class Count(NamedTuple):
-    """How many sentences of a page point to their proof, how many numbers its prose has, how many come from macros."""
+    """How many sentences of a page cite their proof, how many numbers its prose has, how many come from macros."""
 
     claims: int
     numbers: int
@@ -63,25 +54,25 @@ class Definition(NamedTuple):
 
 
 def count(page: Page, language: str) -> Count:
+    """What the summary of all evidence counts of *page*."""
     names = [call.name for call in page.calls]
     numbers = sum(1 for _, text in _blocks(page) for _ in numbers_in(text, language))
     return Count(names.count("proven"), numbers, names.count("default") + names.count("setting"))
 
 
 def faults(project: Project, page: Page, language: str) -> Faults:
-    """The numbers of *page* that neither the proofs of their paragraph nor the code of the page has."""
+    """The numbers of *page* that are neither in the proofs that their paragraph cites nor in the code of the page."""
     shown = _shown_numbers(project, page)
     proofs = [call for call in page.calls if call.name == "proven" and call.args]
     cited = [(call.line, _proof_numbers(project, str(call.args[0]))) for call in proofs]
-    quoted = [(line, _plain_numbers(text)) for line, text in page.code]
+    quoted = [(line, _numbers_in_code(text)) for line, text in page.code]
     everywhere = shown.union(*(numbers for _, numbers in cited))
     for start, text in _blocks(page):
         end = start + text.count("\n")
         near = (numbers for line, numbers in (*cited, *quoted) if start <= line <= end)
         known = everywhere if text.lstrip().startswith("#") else shown.union(*near)
         yield from _unknown(numbers_in(text, language, start), known, project)
-    meta = [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
-    for line, text in (*page.texts, *meta):
+    for line, text in (*page.texts, *pages.meta_prose(page)):
         yield from _unknown(numbers_in(text, language, line), everywhere, project)
 
 
@@ -90,8 +81,8 @@ def _unknown(numbers: Iterable[Number], known: set[float | str], project: Projec
         if number.value not in known and number.value not in _versions(project):
             yield (
                 number.line,
-                f"{number.written}: a number from nowhere: cite the proof that has it with proven(), take it from a "
-                "macro, or say it without",
+                f"{number.written}: unsupported number: cite the proof that has it with proven(), take it from a "
+                "macro, or write the sentence without it",
             )
 
 
@@ -99,7 +90,7 @@ def _unknown(numbers: Iterable[Number], known: set[float | str], project: Projec
 
 
 def numbers_in(text: str, language: str, first_line: int = 1) -> Iterator[Number]:
-    """The numbers of *text*, a line after the other: digits, and the words for three and more."""
+    """The numbers of *text*, line by line: those in digits, then those in words, from three on."""
     for line, whole in enumerate(text.splitlines(), first_line):
         words = _LIST.sub("", whole)
         for match in re.finditer(DIGITS[language], words):
@@ -107,41 +98,30 @@ def numbers_in(text: str, language: str, first_line: int = 1) -> Iterator[Number
             is_version = "." in written and not _MEASURED.match(words, match.end())
             plain = re.sub("[\u00a0\u202f]" if language == "fr" else ",", "", written)
             yield Number(line, written, written if is_version else float(plain.replace(",", ".")))
-        for match in _words(language).finditer(words):
-            if (value := _value(match[0].lower(), language)) >= LEAST:
-                yield Number(line, match[0], float(value))
+        tokens = [_Token(token) for token in re.findall(r"\w+|\W+", words)]
+        for found in text_to_num.find_numbers(tokens, language, threshold=0):
+            if not found.is_ordinal and found.value >= LEAST:
+                yield Number(line, "".join(token.written for token in tokens[found.start : found.end]), found.value)
 
 
-@cache
-def _words(language: str) -> re.Pattern[str]:
-    """What matches a number in words: `twenty-five`, `two hundred and five`, `soixante et onze`, `quatre-vingt-dix`."""
-    unit, tens, scale = (
-        "|".join(sorted(words, key=len, reverse=True))
-        for words in (UNITS[language].split(), TENS[language].split(), SCALES[language])
-    )
-    joined = rf"(?:(?:-| et )(?:{unit}))" if language == "fr" else rf"(?:-(?:{unit}))"
-    simple = rf"(?:quatre-vingts?(?:-(?:{unit}))*|(?:{tens}){joined}?|(?:{unit})(?:-(?:{unit}))?)"
-    whole = rf"(?:(?:{simple} )?(?:{scale})(?: (?:and )?{simple})?|{simple})"
-    return re.compile(rf"(?<![\w-]){whole}(?!\w)", re.IGNORECASE)
+class _Token(NamedTuple):
+    """A word, or what is between two, with the methods that text2num calls."""
+
+    written: str
+
+    def text(self) -> str:
+        return self.written
+
+    def nt_separated(self, _: _Token) -> bool:
+        return False
+
+    def not_a_number_part(self) -> bool:
+        return self.written.lower() in PLURALS
 
 
-def _value(words: str, language: str) -> int:
-    values = {name: value for value, name in enumerate(UNITS[language].split())}
-    values |= dict(zip(TENS[language].split(), range(20, 100, 10), strict=False))
-    total = 0
-    for word in re.split(r"[- ]", words):
-        if word in SCALES[language]:
-            total = max(total, 1) * SCALES[language][word]
-        elif total == 4 and word in ("vingt", "vingts"):
-            total = 80
-        else:
-            total += values.get(word, 0)  # none: the `and` between two
-    return total
-
-
-def _plain_numbers(source: str) -> set[float | str]:
-    """The numbers of a source as values and, where it has points, as text too: 5.6 may be a version there."""
-    written = [match[0] for match in _PLAIN.finditer(source)]
+def _numbers_in_code(source: str) -> set[float | str]:
+    """The numbers of *source*: ``5.6`` both as the value 5.6 and as the version "5.6"."""
+    written = _IN_CODE.findall(source)
     values = {float(number) for number in written if number.count(".") < 2}
     return {*values, *(number for number in written if "." in number)}
 
@@ -150,9 +130,9 @@ def _plain_numbers(source: str) -> set[float | str]:
 
 
 def _blocks(page: Page) -> Iterator[tuple[int, str]]:
-    """(line, text) of each paragraph, item of a list, row of a table and heading."""
+    """(line, text) of each paragraph, list item, table row and heading."""
     start, block = 1, ""
-    for number, line in enumerate(reading.words_only(page.text).split("\n"), 1):
+    for number, line in enumerate(markup.words_only(page.text).split("\n"), 1):
         if _BLOCK.match(line):
             if block:
                 yield start, block
@@ -167,10 +147,10 @@ def _blocks(page: Page) -> Iterator[tuple[int, str]]:
 def _shown_numbers(project: Project, page: Page) -> set[float | str]:
     found: set[float | str] = set()
     for call in page.calls:
-        if call.name in MACROS:
+        if call.name in SHOWING:
             try:
-                found |= _plain_numbers(_text_shown(project, call.name, *call.args))
-            except (CookbookError, OSError, TypeError):  # told elsewhere
+                found |= _numbers_in_code(_text_shown(project, call.name, *call.args))
+            except (CookbookError, OSError, TypeError):  # another check reports it
                 continue
     return found
 
@@ -183,7 +163,7 @@ def _text_shown(project: Project, macro: str, path: str, *symbols: str) -> str:
 
 @cache
 def _proof_numbers(project: Project, test: str) -> frozenset[float | str]:
-    """The numbers of a proof: in its sentences, its source, and what it uses of its module and of those beside it."""
+    """The numbers of a proof: in its sentences, its source, and the definitions that it uses, directly or not."""
     recipe, _, name = test.partition("::")
     defined = _definitions(project, recipe)
     found: set[float | str] = set()
@@ -200,7 +180,7 @@ def _proof_numbers(project: Project, test: str) -> frozenset[float | str]:
 
 @cache
 def _definitions(project: Project, recipe: str) -> dict[str, Definition]:
-    """What the proofs of *recipe*, and the modules beside them that they use, define."""
+    """What the proof module of *recipe* and the modules beside it that it imports define."""
     module = records.proof_module(project, recipe)
     found: dict[str, Definition] = {}
     for file in reversed(records.modules(module) if module.exists() else []):
@@ -214,27 +194,22 @@ def _definitions_in(text: str) -> dict[str, Definition]:
     lines = text.splitlines()
     found: dict[str, Definition] = {}
     for statement in ast.parse(text).body:
+        if python_source.is_import(statement):
+            continue
         first = min(node.lineno for node in (statement, *getattr(statement, "decorator_list", ())))
-        numbers = _plain_numbers("\n".join(lines[first - 1 : statement.end_lineno]))
+        numbers = _numbers_in_code("\n".join(lines[first - 1 : statement.end_lineno]))
         if isinstance(statement, ast.FunctionDef):
             sentences = ast.get_docstring(statement) or ""
-            numbers |= {number.value for language in UNITS for number in numbers_in(sentences, language)}
+            numbers |= {number.value for language in LANGUAGES for number in numbers_in(sentences, language)}
         names = frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
-        found |= dict.fromkeys(_bound(statement), Definition(names, frozenset(numbers)))
+        found |= dict.fromkeys(python_source.bound_names(statement), Definition(names, frozenset(numbers)))
     return found
-
-
-def _bound(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return [statement.name]
-    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-    return [node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
 @cache
 def _versions(project: Project) -> set[float | str]:
-    """The versions that the project is about: what it asks for, and the older releases that it runs."""
-    files: list[Path] = [project.root / "pyproject.toml", project.recipes / "requirements.txt"]
+    """The versions that the project requires, and the older releases that it runs."""
+    files = [project.root / "pyproject.toml", project.recipes / "requirements.txt"]
     files += sorted((project.root / "tests" / "environments").glob("celery-*.in"))
     written = " ".join(file.name + file.read_text(encoding="utf-8") for file in files if file.exists())
     return {celery.__version__, *re.findall(r"\d+(?:\.\d+)+", written)}

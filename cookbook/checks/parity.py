@@ -1,4 +1,4 @@
-"""Keeps the French and the English pages one book: equal structure, and no section changed in one language only."""
+"""Compares the French and the English pages: equal structure, and no section changed in one language only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cookbook.checks.structure import NAMES, Book, differences
 from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
-from cookbook.sources import pages
+from cookbook.sources import markup, pages
 
 LOCK = "docs/parity.lock"
 RECORD = "python -m cookbook parity --record"
@@ -18,7 +18,7 @@ ACCEPT = "python -m cookbook parity --accept"
 
 
 class _Section(NamedTuple):
-    """A section that both languages or the lock have: its digests now and in the lock, by language."""
+    """A section of both languages or of the lock: its digests now and in the lock, and its lines, by language."""
 
     path: str
     id: str
@@ -32,12 +32,12 @@ class _Section(NamedTuple):
 
     @property
     def changed(self) -> list[str]:
-        """The languages whose text is not the recorded one; both for a section that is new or removed."""
+        """The languages whose text differs from the recorded one; both for a section that is new or removed."""
         return [language for language in LANGUAGES if self.now.get(language) != self.recorded.get(language)]
 
 
 def problems(project: Project) -> list[str]:
-    """One line for each difference between the languages, and for each section that is not in the lock as it stands."""
+    """One line for each difference between the languages, and for each section that differs from the lock."""
     try:
         book = _read(project)
         return differences(project, book) + [
@@ -62,10 +62,10 @@ def record(project: Project) -> list[str]:
 
 
 def accept(project: Project, name: str) -> None:
-    """Write one section to the lock as it stands in both languages.
+    """Write one section to the lock as it is now in both languages.
 
     *name* is the file and the section's id, ``docs/fr/start/install.md#behaviour``, in either language.
-    Raises CookbookError when they do not both have it.
+    Raises CookbookError unless both have it.
     """
     file, _, section_id = name.partition("#")
     path = "/".join(Path(file).parts[2:])
@@ -90,15 +90,15 @@ def _read(project: Project) -> Book:
 
 
 def _sections(project: Project, book: Book) -> list[_Section]:
-    """Every section that both languages have, or that the lock has and neither language.
+    """Every section that both languages have, or that only the lock has.
 
-    One that a single language has is a difference of structure, and none of these.
+    A section in a single language is a difference of structure instead.
     """
     lock = _read_lock(project)
     now: dict[tuple[str, str], dict[str, tuple[int, str]]] = {}
     for path, versions in book.items():
         for language, page in versions.items():
-            for section_id, section in pages.sections(page).items():
+            for section_id, section in markup.sections(page).items():
                 now.setdefault((path, section_id), {})[language] = section
     for key in lock:
         path, _, section_id = key.partition("#")
@@ -131,7 +131,7 @@ def _problem(section: _Section) -> str:
     (other,) = set(LANGUAGES) - {first}
     return (
         f"{at}: {shown} changed in {NAMES[first]} only: bring docs/{other}/{section.path} in line, "
-        f"or say that it still holds with {ACCEPT} {where}#{section.id}"
+        f"or accept it as it is with {ACCEPT} {where}#{section.id}"
     )
 
 
@@ -153,7 +153,7 @@ def _read_lock(project: Project) -> dict[str, dict[str, str]]:
 
 
 def _write_lock(project: Project, sections: Mapping[str, dict[str, str]]) -> None:
-    """One line for each section, so that two branches seldom meet in one."""
+    """Write one line for each section, for fewer merge conflicts."""
     lines = [f"  {json.dumps(key)}: {json.dumps(sections[key], sort_keys=True)}" for key in sorted(sections)]
     text = "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
     write_whole(project.root / LOCK, text)

@@ -1,4 +1,4 @@
-"""Checks what is typed by hand on the pages: no code blocks, inline code that names what exists, and typography."""
+"""Checks what people type on the pages: no code blocks, inline code that names what exists, and typography."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markdown import Markdown
 from cookbook.checks import inline_code, inline_commands, inline_names, numbers
 from cookbook.checks.inline_code import Faults
 from cookbook.project import LANGUAGES, CookbookError, Project
-from cookbook.sources import pages, reading
+from cookbook.sources import markup, pages
 from cookbook.sources.pages import Page
 
 
@@ -41,7 +41,7 @@ def problems(project: Project) -> list[str]:
 
 # Blocks --------------------------------------------------------------------------------------------------------------
 
-# Those of the site's Markdown extensions that decide where a block begins and ends (mkdocs.base.yml).
+# The Markdown extensions in mkdocs.base.yml that decide where a block begins and ends.
 BLOCK_EXTENSIONS: dict[str, dict[str, Any]] = {
     "admonition": {},
     "attr_list": {},
@@ -59,13 +59,13 @@ _INSTEAD = "put it into a recipe and show it with code() or transcript()"
 def _blocks(page: Page) -> Faults:
     for fence in page.fences:
         if not fence.closed:
-            yield fence.line, f"a block that no line closes: close it, or {_INSTEAD}"
+            yield fence.line, f"a block without a closing line: close it, or {_INSTEAD}"
         elif not re.fullmatch(r"mermaid|\{ *\.mermaid\b.*\}", fence.info):
             yield fence.line, f"a code block typed by hand, which nothing runs: {_INSTEAD}"
     for match in re.finditer(r"<(?:pre|code)\b", page.text):
         yield pages.line_at(page.text, match.start()), f"{match[0]}> typed by hand: use backticks, or {_INSTEAD}"
 
-    # Whether four spaces make code depends on the lists, tabs and admonitions around them: Markdown itself decides.
+    # Whether four spaces make code depends on the lists, tabs and admonitions around them: only Markdown knows.
     rendered = Markdown(extensions=[*BLOCK_EXTENSIONS], extension_configs=BLOCK_EXTENSIONS).convert(page.text)
     indented = [number for number, line in enumerate(page.text.splitlines(), 1) if re.search(r"(?: {4}|\t)\s*\S", line)]
     for block in re.findall(r"<pre><code>(.*?)</code></pre>", rendered, re.DOTALL):
@@ -73,7 +73,7 @@ def _blocks(page: Page) -> Faults:
         line = next((line for line in indented if page.text.splitlines()[line - 1].rstrip().endswith(first)), 1)
         if line in indented:
             indented.remove(line)
-        yield line, f"four spaces that belong to no list, tab or note make a code block: unindent it, or {_INSTEAD}"
+        yield line, f"four spaces outside any list, tab or note make a code block: unindent it, or {_INSTEAD}"
 
 
 # Typography ----------------------------------------------------------------------------------------------------------
@@ -84,14 +84,14 @@ RULES = {
         _NO_EXCLAMATION,
         (
             re.compile(r"(?<![\u00a0\u202f?;])[;?»%]|(?<![\u00a0\u202f:]):(?=[\s*_)\]»|]|$)"),
-            "no no-break space before '{}': write U+00A0 (or U+202F before ; and ?) or &nbsp; there",
+            "missing no-break space before '{}': write U+00A0 (or U+202F before ; and ?) or &nbsp; there",
         ),
-        (re.compile(r"«(?![\u00a0\u202f])"), "no no-break space after '{}': write U+00A0 or &nbsp; there"),
+        (re.compile(r"«(?![\u00a0\u202f])"), "missing no-break space after '{}': write U+00A0 or &nbsp; there"),
         (re.compile('"'), "a straight quote: write « … », with no-break spaces"),
         (re.compile(r"\.\.\."), "three dots: write …"),
         (
             re.compile(r"\b(?:[Tt](?:u|e|oi|on|a|es|ien|iens|ienne|iennes)\b|[Tt]['’](?=\w))"),
-            "'{}' says tu to the reader: say vous, or name no one",
+            "'{}' addresses the reader as tu: write vous, or rephrase",
         ),
     ],
     "en": [_NO_EXCLAMATION, (re.compile("[«»]"), "the French quote '{}': write “ … ” or \"…\"")],
@@ -99,13 +99,12 @@ RULES = {
 
 
 def _typography(page: Page, language: str) -> Faults:
-    meta = [(pages.meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+    meta = pages.meta_prose(page)
     for line, text in meta:
         if re.search(r"\w'", text):
-            yield line, "a typed apostrophe: write ’ here, where no Markdown is read that would make it one"
-    prose = [(1, page.text), *page.texts, *meta]
-    for first, text in prose:
-        for line, words in enumerate(reading.words_only(text).splitlines(), first):
+            yield line, "a straight apostrophe: write ’ here, since this is not Markdown, which would convert it"
+    for first, text in [(1, page.text), *page.texts, *meta]:
+        for line, words in enumerate(markup.words_only(text).splitlines(), first):
             for rule, fault in RULES[language]:
                 if match := rule.search(words):
                     yield line, fault.format(match[0])

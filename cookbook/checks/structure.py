@@ -1,4 +1,4 @@
-"""What the French and the English page of one address must have alike: headings, calls, blocks, links, front matter."""
+"""What the French and the English page at one path must share: headings, calls, blocks, links, front matter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from cookbook.project import LANGUAGES, Project
-from cookbook.sources import pages
+from cookbook.sources import markup, pages
 from cookbook.sources.pages import Call, Page
 from cookbook.suggest import did_you_mean, did_you_mean_file
 
@@ -27,7 +27,7 @@ Book = dict[str, dict[str, Page]]
 
 
 class _Part(NamedTuple):
-    """A part of a page that the other language must have too: what is compared, how it is shown, where it is."""
+    """A part of a page that the other language must have too: what is compared, its name in messages, its line."""
 
     key: object
     shown: str
@@ -35,7 +35,7 @@ class _Part(NamedTuple):
 
 
 def differences(project: Project, book: Book) -> list[str]:
-    """One line for each part that one language has and the other has not, or has elsewhere."""
+    """One line for each part that the other language does not have, or has in another place."""
     found: list[str] = []
     for path, versions in book.items():
         for page in versions.values():
@@ -55,10 +55,10 @@ def differences(project: Project, book: Book) -> list[str]:
 
 def _heading_problems(page: Page) -> Iterator[str]:
     seen: dict[str, int] = {}
-    for heading in pages.headings(page):
+    for heading in markup.headings(page):
         where = f"{page.name}:{heading.line}"
         if heading.id in seen:
-            yield f"{where}: the id #{heading.id} is that of line {seen[heading.id]} too: give each heading its own"
+            yield f"{where}: the id #{heading.id} is on line {seen[heading.id]} too: give each heading its own id"
         elif heading.id:
             seen[heading.id] = heading.line
         elif heading.level > 1:
@@ -80,7 +80,7 @@ def _structure(page: Page) -> list[list[_Part]]:
             _Part(
                 (heading.level, heading.id), f"heading {'#' * heading.level} {{ #{heading.id or '?'} }}", heading.line
             )
-            for heading in pages.headings(page)
+            for heading in markup.headings(page)
         ],
         found(_ADMONITION),
         found(_TAB, "a tab"),
@@ -90,7 +90,7 @@ def _structure(page: Page) -> list[list[_Part]]:
 
 
 def _without_texts(call: Call) -> dict[str, object]:
-    """The keyword arguments of a call without the texts that are the language's own."""
+    """The keyword arguments of a call without the texts in the page's language."""
 
     def bare(key: str, value: Any) -> object:
         return list(value) if isinstance(value, dict) else "…" if key == pages.CAPTION else value
@@ -104,12 +104,12 @@ def _shown(call: Call) -> str:
 
 
 def _first_difference(french: Page, english: Page, ours: list[_Part], theirs: list[_Part]) -> Iterator[str]:
-    """The first place where the lists part: what follows it is mostly its consequence."""
+    """The first place where the lists differ: later differences mostly follow from it."""
     for one, other in zip_longest(ours, theirs):
         if one and other and one.key != other.key:
             yield (
                 f"{french.name}:{one.line}: {one.shown} here, but {other.shown} at {english.name}:{other.line}: "
-                "both languages have the same, in the same order: mend one of them"
+                "both languages need the same, in the same order: change one of them"
             )
             return
         if not (one and other):
@@ -119,11 +119,11 @@ def _first_difference(french: Page, english: Page, ours: list[_Part], theirs: li
 
 
 def _missing_links(project: Project, page: Page, other: Page) -> Iterator[str]:
-    """Links are compared without their order, which belongs to the language's sentences.
+    """The links of *page* that *other* does not have; their order may differ, as the sentences do.
 
     A dead link that both languages have is reported by the build, in each.
     """
-    ours, theirs = list(pages.links(page)), list(pages.links(other))
+    ours, theirs = list(markup.links(page)), list(markup.links(other))
     own = pages.meta_list(page, "own_links")
     more = Counter(target for _, target in ours) - Counter(target for _, target in theirs)
     lines = {target: line for line, target in reversed(ours)}
@@ -138,19 +138,19 @@ def _missing_links(project: Project, page: Page, other: Page) -> Iterator[str]:
     for target in own:
         if target not in more:
             line = pages.meta_line(page, "own_links", target)
-            yield f"{page.name}:{line}: own_links has {target}, which this page does not need it for: remove it"
+            yield f"{page.name}:{line}: own_links has {target}, which is not a link of this page alone: remove it"
 
 
 def _dead(project: Project, page: Page, target: str) -> str:
-    """Why nothing is where *target* leads from *page*; empty when something is, or when it leads out of the pages."""
+    """Why the link from *page* to *target* is dead; empty when it is not, or when it leads outside the pages."""
     path, _, anchor = target.partition("#")
-    if re.match(r"/|[a-z][a-z0-9+.-]*:", target) or pages.MARK in target:
+    if re.match(r"/|[a-z][a-z0-9+.-]*:", target) or pages.PLACEHOLDER in target:
         return ""
     here = project.root / page.name
     file = (here.parent / path).resolve() if path else here
     if not file.exists():
         return f"there is no {path}{did_you_mean_file(file.name, (each.name for each in file.parent.glob('*')))}"
-    if not anchor or file.suffix != ".md" or anchor.startswith("proof-"):  # those of macros are checked once built
+    if not anchor or file.suffix != ".md" or anchor.startswith("proof-"):  # a macro's, checked in the built site
         return ""
     given = {one or other for one, other in _GIVEN_ID.findall(pages.read(file).text)}
     return "" if anchor in given else f"nothing there has the id #{anchor}{did_you_mean(anchor, given)}"
@@ -162,5 +162,5 @@ def _front_matter_differences(french: Page, english: Page) -> Iterator[str]:
         if ours != theirs:
             yield (
                 f"{french.name}:{pages.meta_line(french, key)}: {key} is {ours!r} here, but {theirs!r} at "
-                f"{english.name}:{pages.meta_line(english, key)}: it is the same in both languages: mend one of them"
+                f"{english.name}:{pages.meta_line(english, key)}: both languages need the same: change one of them"
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from cookbook.project import SHARED, STACK_FILES, CookbookError, Project, digest, write_whole
 from cookbook.snapshot import once
 from cookbook.sources import proof_source, terminal
-from cookbook.sources.proof_source import Written
+from cookbook.sources.proof_source import ProofSource
 
 WORST_FIRST = ("failed", "skipped", "stated", "xfailed", "passed")  # how a test can end; "stated": only in the matrix
 PROVEN = ("passed", "xfailed")  # the outcomes that prove something: an expected failure proves a known defect
@@ -61,7 +61,7 @@ def proof_module(project: Project, recipe: str) -> Path:
 
 
 @once
-def written(project: Project, recipe: str) -> Mapping[str, Written]:
+def written(project: Project, recipe: str) -> Mapping[str, ProofSource]:
     """The tests of *recipe* by name, as they are now: line, source, sentence, fixtures."""
     return proof_source.tests(project, proof_module(project, recipe))
 
@@ -104,7 +104,7 @@ def write(project: Project, evidence: Evidence) -> Path:
 
 def write_json(file: Path, data: object) -> Path:
     """Put *data* into *file*, whole or not at all, with a line for each value and each text as a terminal shows it."""
-    text = json.dumps(terminal.shown_in(data), ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps(terminal.displayed_in(data), ensure_ascii=False, indent=1, sort_keys=True)
     write_whole(file, f"{text}\n")
     return file
 

@@ -22,7 +22,7 @@ from cookbook.mutation import verdicts
 from cookbook.mutation.mutants import Mutant
 from cookbook.mutation.verdicts import SURVIVED, Verdict
 from cookbook.project import STACK_FILES, CookbookError, Project
-from cookbook.sources.shown_lines import of_recipe
+from cookbook.sources.shown_lines import files_of_recipe
 from cookbook.stack import compose
 from cookbook.stack.processes import FOLDER, Run, noted
 from cookbook.stack.reaper import VARIABLE
@@ -122,7 +122,7 @@ def _judge_recipe(bench: _Bench, recipe: str, title: str) -> None:
         return
     start = time.monotonic()
     proofs = _proofs_without_change(bench, recipe)
-    files = of_recipe(snapshot, recipe)
+    files = files_of_recipe(snapshot, recipe)
     modules = {path: {f"tests/recipes/test_{name}.py" for name in each.recipes} for path, each in files.items()}
     limit = 3 * sum(proof.seconds for proof in proofs) + 240
     kills = [(each.file, each.by, each.seconds) for each in earlier]

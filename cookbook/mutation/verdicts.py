@@ -54,7 +54,7 @@ class Statement:
 def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
     """The mutants of the lines that are counted for *recipe*, by file."""
     found = {}
-    for path, each in shown_lines.of_recipe(project, recipe).items():
+    for path, each in shown_lines.files_of_recipe(project, recipe).items():
         source = (project.root / path).read_text(encoding="utf-8")
         found[path] = mutants.mutants(Path(path).name, source, each.lines)
     return {path: each for path, each in found.items() if each}
@@ -63,7 +63,7 @@ def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
 def testable_lines(project: Project, recipe: str) -> set[tuple[str, int]]:
     """The lines that `planned` has a mutant of, as (file, line)."""
     found = set()
-    for path, each in shown_lines.of_recipe(project, recipe).items():
+    for path, each in shown_lines.files_of_recipe(project, recipe).items():
         source = (project.root / path).read_text(encoding="utf-8")
         found |= {(path, line) for line in mutants.testable(Path(path).name, source, each.lines)}
     return found
@@ -71,9 +71,8 @@ def testable_lines(project: Project, recipe: str) -> set[tuple[str, int]]:
 
 def judges(project: Project, recipe: str) -> list[str]:
     """The recipes whose proofs are about the lines counted for *recipe*, itself first."""
-    return list(
-        dict.fromkeys([recipe, *(name for s in shown_lines.of_recipe(project, recipe).values() for name in s.recipes)])
-    )
+    files = shown_lines.files_of_recipe(project, recipe).values()
+    return list(dict.fromkeys([recipe, *(name for file in files for name in file.recipes)]))
 
 
 def digest(project: Project, recipe: str) -> str:

@@ -45,7 +45,7 @@ class Account:
 @once
 def accounts(project: Project) -> list[Account]:
     """The account of each recipe that has a page, in the order of the pages."""
-    files = shown_lines.shown(project)
+    files = shown_lines.shown_files(project)
     found = []
     for file in project.pages(LANGUAGES[0]):
         page = pages.read(file, project.relative(file))
@@ -146,7 +146,7 @@ def write(project: Project, file: Path) -> None:
 
 
 def _lines(
-    project: Project, recipe: str, files: dict[str, shown_lines.Shown]
+    project: Project, recipe: str, files: dict[str, shown_lines.ShownFile]
 ) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """The testable and the proven lines of *files*, which are counted for *recipe*."""
     testable = verdicts.testable_lines(project, recipe)

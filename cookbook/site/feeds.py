@@ -14,7 +14,7 @@ from cookbook.evidence import records
 from cookbook.project import LANGUAGES, Project
 from cookbook.render import proofs
 from cookbook.render.words import WORDS
-from cookbook.sources import pages
+from cookbook.sources import markup, pages
 
 MINOR = re.compile(r"\d+\.\d+")
 WHAT = "line"  # the key of a row that compares releases under which it says what it compares
@@ -45,7 +45,7 @@ def changes(project: Project, language: str) -> list[Change]:
         page = pages.read(file, project.relative(file))
         for call in page.calls:
             if call.name == "table":
-                above = [heading.id for heading in pages.headings(page) if heading.line < call.line and heading.id]
+                above = [heading.id for heading in markup.headings(page) if heading.line < call.line and heading.id]
                 place = f"{pages.address(project, file)}#{above[-1]}"
                 recipe, record = call.args
                 found += _changes(project, recipe, record, str(call.kwargs.get("caption", "")), place)

@@ -55,7 +55,7 @@ def count_blocks(rendered: Mapping[str, Html]) -> int:
 def _block_faults(project: Project, file: Path, blocks: Iterable[Block]) -> Iterator[tuple[str, str]]:
     """`:12`, the line of the call, if there is one, and what is wrong with the blocks of the page written in *file*."""
     calls: dict[str, list[Call]] = defaultdict(list)
-    for call in pages.macro_calls(file, project.relative(file)):
+    for call in pages.read(file, project.relative(file)).calls:
         if call.name in ("code", "transcript"):
             path, *symbols = call.args
             calls[f"{path}:{','.join(symbols)}" if symbols else path].append(call)

@@ -1,1 +1,1 @@
-"""Reads what people wrote: pages, recipes, transcripts and proofs."""
+"""Reads what people write: pages, recipes, transcripts and proofs."""

@@ -1,4 +1,4 @@
-"""What a page is made of: front matter, macro calls, code spans, headings, links and sections, each with its line."""
+"""The pages as their authors typed them: front matter, macro calls, code spans and fenced blocks, with their lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mkdocs.utils.meta import YAML_RE, get_data
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.snapshot import once
 
-MARK = "\ufffc"
-"""Stands in a page's text for a macro call or a code span (OBJECT REPLACEMENT CHARACTER)."""
+PLACEHOLDER = "\ufffc"
+"""Replaces each macro call and code span in a page's text (OBJECT REPLACEMENT CHARACTER)."""
 CAPTION = "caption"
-"""The keyword argument of a macro that is a text of the language by itself; in a mapping, every value is one."""
+"""The keyword argument of a macro that is text of the page's language, as every value of a mapping is."""
 
-# The delimiters of mkdocs.base.yml. What this environment reads is Markdown, so there is nothing to escape.
+# The delimiters of mkdocs.base.yml. This environment reads Markdown and renders nothing, so it need not escape.
 JINJA = Environment(  # noqa: S701
     variable_start_string="{@",
     variable_end_string="@}",
@@ -31,7 +31,7 @@ JINJA = Environment(  # noqa: S701
     keep_trailing_newline=True,
 )
 
-# One pattern, so that what begins first wins: a fence in a comment is a comment, a comment in a code span is code.
+# One pattern, so that the first to begin wins: a fence in a comment is a comment, a comment in a code span is code.
 _OPAQUE = re.compile(
     r"(?P<comment><!--.*?-->)"
     r"|^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]+)*(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)(?:\n|\Z)"
@@ -39,27 +39,13 @@ _OPAQUE = re.compile(
     r"|(?<![\\`])(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n[ \t]*\n).)+?)(?<!`)(?P=ticks)(?!`)",
     re.MULTILINE | re.DOTALL,
 )
-_HEADING = re.compile(
-    r"^[ \t]*(?P<marks>#{1,6})(?P<title>.*)$"
-    # A line of text over a line of = or -: also a heading for Markdown, so it must not slip through unseen.
-    r"|(?:\A|(?<=\n))[ \t]*\n(?P<under>[^\s|].*)\n(?P<rule>=+|-+)[ \t]*$",
-    re.MULTILINE,
-)
-_ID = re.compile(r"\{[^{}]*#([\w-]+)[^{}]*\}[ \t]*#*[ \t]*$")
-_LINK = re.compile(
-    r"\]\(\s*<?(?P<inline>[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+[\"'].*?[\"'])?\s*\)"
-    r"|^ {0,3}\[[^\]^][^\]\n]*\]:[ \t]*<?(?P<reference>[^\s>]+)>?[^\n]*"
-    r"|<(?P<auto>https?://[^\s>]+)>"
-    r"|\bhref=\"(?P<html>[^\"]*)\"",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
 class Call:
     """A macro call with its constant arguments.
 
-    ``texts`` holds once more (line, text) of what is the language's own: the values of mappings (``notes={…}``,
+    ``texts`` repeats as (line, text) what is written in the page's language: the values of mappings (``notes={…}``,
     ``columns={…}``) and the ``caption``.
     """
 
@@ -80,21 +66,12 @@ class Fence:
 
 
 @dataclass(frozen=True)
-class Heading:
-    """A heading of *level* 1 to 6; *id* is None where the page gives none."""
-
-    level: int
-    id: str | None
-    line: int
-
-
-@dataclass(frozen=True)
 class Page:
     """A page as its author typed it.
 
-    ``body`` is the source with an empty line for each line of the front matter; ``text`` is the body with a `MARK` for
-    each macro call and code span, and nothing for comments and fenced blocks. Both keep every line where it is.
-    ``texts`` are the texts within the calls, without code spans; ``code`` has the code spans of both: (line, text).
+    ``body`` is the source with an empty line for each line of the front matter; ``text`` is the body with a
+    `PLACEHOLDER` for each macro call and code span, without comments and fenced blocks. In both, each line keeps its
+    number. ``texts`` are the texts in the calls, without code spans; ``code`` are the code spans of both: (line, text).
     """
 
     name: str
@@ -116,12 +93,12 @@ def read(path: Path, name: str | None = None) -> Page:
     return _page(path.read_text(encoding="utf-8-sig"), name or path.as_posix())
 
 
-@lru_cache(maxsize=512)  # a build asks for each page hundreds of times
+@lru_cache(maxsize=512)  # a build reads each page hundreds of times
 def _page(source: str, name: str) -> Page:
     front = YAML_RE.match(source)
     _, meta = get_data(source) if front else ("", {})
     if front and not meta:
-        raise CookbookError(f"{name}:1: front matter that is not 'key: value' in YAML: mend it, often by quoting a ':'")
+        raise CookbookError(f"{name}:1: front matter that is not 'key: value' in YAML: fix it, often by quoting a ':'")
     start = front.end() if front else 0
     body = "\n" * source.count("\n", 0, start) + source[start:]
 
@@ -144,24 +121,19 @@ def address(project: Project, file: Path) -> str:
 
 
 def front_matter(path: Path) -> dict[str, Any]:
-    """The front matter alone, as MkDocs reads it; empty when there is none."""
+    """The front matter of the page at *path*, as MkDocs reads it; empty when there is none."""
     return get_data(path.read_text(encoding="utf-8-sig"))[1]
 
 
 @once
 def of_recipes(project: Project, language: str) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """The page in *language* of each recipe that one names in its front matter: its file and that front matter."""
+    """By recipe, the page in *language* whose front matter names it: the file and its front matter."""
     found: dict[str, tuple[Path, dict[str, Any]]] = {}
     for file in project.pages(language):
         meta = front_matter(file)
         if recipe := meta.get("recipe"):
             found.setdefault(str(recipe), (file, meta))
     return found
-
-
-def macro_calls(path: Path, name: str | None = None) -> list[Call]:
-    """The macro calls of the page at *path*, in order; raises CookbookError as `read` does."""
-    return list(read(path, name).calls)
 
 
 def line_at(text: str, offset: int) -> int:
@@ -179,8 +151,13 @@ def meta_line(page: Page, key: str, entry: str = "") -> int:
     return 1
 
 
+def meta_prose(page: Page) -> list[tuple[int, str]]:
+    """(line, text) of the title and of the description, which no Markdown is read in."""
+    return [(meta_line(page, key), str(page.meta.get(key, ""))) for key in ("title", "description")]
+
+
 def meta_list(page: Page, key: str) -> list[str]:
-    """The texts listed under *key* in the front matter, none when it is absent."""
+    """The texts listed under *key* in the front matter; none without it. CookbookError for another type."""
     entries = page.meta.get(key) or []
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise CookbookError(
@@ -189,54 +166,15 @@ def meta_list(page: Page, key: str) -> list[str]:
     return entries
 
 
-def headings(page: Page) -> Iterator[Heading]:
-    """Every heading, also those in tabs and admonitions."""
-    for match in _HEADING.finditer(page.text):
-        if match["rule"]:
-            yield Heading(1 if match["rule"].startswith("=") else 2, None, line_at(page.text, match.start("under")))
-        else:
-            found = _ID.search(match["title"])
-            yield Heading(len(match["marks"]), found and found[1], line_at(page.text, match.start("marks")))
-
-
-def links(page: Page) -> Iterator[tuple[int, str]]:
-    """(line, target) of every link and image."""
-    for match in _LINK.finditer(page.text):
-        target = match["inline"] or match["reference"] or match["auto"] or match["html"] or ""
-        yield line_at(page.text, match.start()), target
-
-
-def without_links(text: str) -> str:
-    """*text* with the words of its links only, line for line."""
-    return _LINK.sub(lambda match: ("]" if match["inline"] is not None else "") + _newlines(match[0]), text)
-
-
-def sections(page: Page) -> dict[str, tuple[int, str]]:
-    """(line, text) of each section by the id of its heading of level 2; "" is what stands before the first of them.
-
-    The title and the description belong to the section "", and white space (the no-break space included) counts as one.
-    """
-    starts = [(heading.line, heading.id) for heading in headings(page) if heading.level == 2]
-    lines = page.body.splitlines()
-    found = {}
-    for (start, name), (end, _) in zip([(1, ""), *starts], [*starts, (len(lines) + 1, None)], strict=True):
-        text = "\n".join(lines[start - 1 : end - 1])
-        if name == "":
-            text = f"{page.meta.get('title', '')}\n{page.meta.get('description', '')}\n{text}"
-        if name is not None:
-            found[name] = start, " ".join(text.split())
-    return found
-
-
 def _calls(body: str, name: str) -> Iterator[Call]:
     try:
         template = JINJA.parse(body)
     except TemplateSyntaxError as error:
-        raise CookbookError(f"{name}:{error.lineno}: {error.message}: mend the macro call") from None
+        raise CookbookError(f"{name}:{error.lineno}: {error.message}: fix the macro call") from None
     for node in template.find_all(nodes.Call):
         if not isinstance(node.node, nodes.Name):
             raise CookbookError(
-                f"{name}:{node.lineno}: a call of something that is not a macro: call a macro by its name"
+                f"{name}:{node.lineno}: this calls something that is not a macro: call a macro by its name"
             )
         try:
             if node.dyn_args or node.dyn_kwargs:
@@ -257,10 +195,10 @@ def _without_calls(body: str, name: str) -> str:
     text = []
     for line, kind, value in JINJA.lex(body):
         if kind.endswith(("_begin", "_end")) and "-" in value:
-            # The white space that Jinja would eat can hold lines: the number of each line after it would be wrong.
-            raise CookbookError(f"{name}:{line}: a macro call that eats white space: write {{@ … @}}, not {{@- … -@}}")
+            # Jinja would remove line ends too, and all later lines would have wrong numbers.
+            raise CookbookError(f"{name}:{line}: a macro call strips white space: write {{@ … @}}, not {{@- … -@}}")
         if kind == "variable_begin":
-            text.append(MARK)
+            text.append(PLACEHOLDER)
         text.append(value if kind == "data" else _newlines(value))
     return "".join(text)
 
@@ -276,7 +214,7 @@ def _set_apart(text: str, first_line: int) -> tuple[str, list[Fence], list[tuple
         if not match["code"]:
             return _newlines(match[0])
         code.append((line, " ".join(match["code"].split())))
-        return MARK + _newlines(match[0])
+        return PLACEHOLDER + _newlines(match[0])
 
     return _OPAQUE.sub(keep, text), fences, code
 

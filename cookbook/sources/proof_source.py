@@ -1,4 +1,4 @@
-"""The modules of proofs as people wrote them: each test with its sentence, and what of a module is code."""
+"""The source of proofs: each test with its sentence, and the code of a module without comments and docstrings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 from cookbook.project import CookbookError, Project
 
-NO_CODE = ("ctx", "kind", "type_comment")  # fields of the syntax tree that change nothing of what runs
+IGNORED_FIELDS = ("ctx", "kind", "type_comment")  # of the syntax tree: they do not change what runs
 
 
-class Written(NamedTuple):
-    """A test as its module has it now: its first line, decorators included, its source, its sentence in each language
-    (empty unless its docstring has both paragraphs), and the fixtures that it asks for, also through others of its
-    module."""
+class ProofSource(NamedTuple):
+    """A test in the source of its module.
+
+    ``line`` is its first line, decorators included; ``sentence`` is by language, empty unless its docstring has both
+    paragraphs; ``fixtures`` are those it requests, directly or through fixtures of its module.
+    """
 
     line: int
     source: str
@@ -27,15 +29,16 @@ class Written(NamedTuple):
     fixtures: frozenset[str]
 
 
-def tests(project: Project, module: Path) -> Mapping[str, Written]:
-    """The tests of *module* by name, in their order; none when there is no such file. CookbookError when it is not
-    Python."""
+def tests(project: Project, module: Path) -> Mapping[str, ProofSource]:
+    """The tests of *module* by name, in their order; none without that file. CookbookError when it is not Python."""
     return _read(project, module).tests if module.exists() else {}
 
 
 def code(project: Project, module: Path) -> str:
-    """The syntax tree of *module* as text, the same on each version of Python and for each way to lay out and comment
-    the same code: without docstrings, comments and line numbers. CookbookError when it is not Python."""
+    """The syntax tree of *module* as text, without docstrings, comments, layout and line numbers.
+
+    It is the same on each version of Python. Raises CookbookError when the module is not Python.
+    """
     return _read(project, module).code
 
 
@@ -54,7 +57,7 @@ def sentence(docstring: str | None) -> dict[str, str]:
 
 
 def imported(source: str) -> frozenset[str]:
-    """The modules that *source* takes names from; none when it is not Python."""
+    """The modules that *source* imports names from; none when it is not Python."""
     try:
         return _parsed(source).imported
     except SyntaxError:
@@ -62,7 +65,7 @@ def imported(source: str) -> frozenset[str]:
 
 
 class _Parsed(NamedTuple):
-    tests: Mapping[str, Written]
+    tests: Mapping[str, ProofSource]
     code: str
     imported: frozenset[str]
 
@@ -77,13 +80,13 @@ def _read(project: Project, module: Path) -> _Parsed:
 
 @cache
 def _parsed(source: str) -> _Parsed:
-    """Remembered: a build asks for each of its marks."""
+    """What is read of *source*; cached, because a build asks for each mark."""
     tree = ast.parse(source)
     imports_from = (node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module)
     return _Parsed(_tests(source, tree), _text(tree), frozenset(imports_from))
 
 
-def _tests(source: str, tree: ast.Module) -> dict[str, Written]:
+def _tests(source: str, tree: ast.Module) -> dict[str, ProofSource]:
     lines = source.splitlines()
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     asked = {name: {each.arg for each in node.args.args} for name, node in functions.items()}
@@ -92,7 +95,7 @@ def _tests(source: str, tree: ast.Module) -> dict[str, Written]:
         if name.startswith("test_"):
             start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             text = textwrap.dedent("\n".join(lines[start - 1 : node.end_lineno]))
-            found[name] = Written(start, text, sentence(ast.get_docstring(node)), _fixtures(asked, name))
+            found[name] = ProofSource(start, text, sentence(ast.get_docstring(node)), _fixtures(asked, name))
     return found
 
 
@@ -106,17 +109,17 @@ def _fixtures(asked: Mapping[str, set[str]], test: str) -> frozenset[str]:
 
 
 def _text(node: object) -> str:
-    """Our own, because `ast.dump` and `ast.unparse` write the same tree differently on different versions of Python."""
+    """The syntax tree as text. `ast.dump` and `ast.unparse` would differ between versions of Python."""
     if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in NO_CODE)
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in IGNORED_FIELDS)
         parts = [f"{name}={_text(value)}" for name, value in fields if value is not None and value != []]
         return f"{type(node).__name__}({', '.join(parts)})"
     if isinstance(node, list):
-        return f"[{', '.join(_text(each) for each in node if not _is_remark(each))}]"
+        return f"[{', '.join(_text(each) for each in node if not _is_text(each))}]"
     return ascii(node)
 
 
-def _is_remark(statement: object) -> bool:
-    """Whether *statement* is a text and nothing else: a docstring, or what stands below a constant to explain it."""
+def _is_text(statement: object) -> bool:
+    """Whether *statement* is only a string: a docstring, or the explanation below a constant."""
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) and isinstance(value.value, str)

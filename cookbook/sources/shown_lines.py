@@ -1,4 +1,4 @@
-"""Which lines of which files pages show, and by which recipes' proofs each is judged."""
+"""Which lines of which files pages show, and which recipes' proofs judge them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cookbook.sources.pages import Call
 
 
 @dataclass
-class Shown:
-    """A file that pages show: the numbers of its lines that they do, and the recipes whose proofs are about it.
+class ShownFile:
+    """A file that pages show: the numbers of the lines that they show, and the recipes whose proofs are about it.
 
-    The first recipe is the one that it is counted for: its own, or for a file that recipes share the first to show it.
+    The first of ``recipes`` is the one that counts the file: its own, or the first to show a file that recipes share.
     """
 
     lines: set[int] = field(default_factory=set)
@@ -31,27 +31,31 @@ def code_calls(project: Project) -> Iterator[tuple[str, Call]]:
 
 
 @once
-def shown(project: Project) -> dict[str, Shown]:
+def shown_files(project: Project) -> dict[str, ShownFile]:
     """What the pages of recipes show, by the path from the root; CookbookError for a call that shows nothing."""
-    found: dict[str, Shown] = {}
+    found: dict[str, ShownFile] = {}
     known = project.recipe_names()
     for file in project.pages(LANGUAGES[0]):  # the other language shows the same
         recipe = pages.front_matter(file).get("recipe")
         for call in _code_calls(project, file):
             path = str(call.args[0])
-            each = found.setdefault(snippets.from_root(path), Shown())
-            each.lines.update(snippets.line_numbers(project, *call.args))
+            shown = found.setdefault(snippets.from_root(path), ShownFile())
+            shown.lines.update(snippets.line_numbers(project, *call.args))
             owner = path.partition("/")[0]
             for name in (owner, recipe):
-                if name in known and name not in each.recipes:
-                    each.recipes.insert(0 if name == owner else len(each.recipes), name)
-    return {path: each for path, each in sorted(found.items()) if each.recipes}
+                if name in known and name not in shown.recipes:
+                    shown.recipes.append(name)
+    return {path: shown for path, shown in sorted(found.items()) if shown.recipes}
 
 
-def of_recipe(project: Project, recipe: str) -> dict[str, Shown]:
-    """What is counted for *recipe*, but for the Compose file, which a proof of its own takes apart line by line."""
-    return {path: each for path, each in shown(project).items() if each.recipes[0] == recipe and path != COMPOSE_FILE}
+def files_of_recipe(project: Project, recipe: str) -> dict[str, ShownFile]:
+    """The files that *recipe* counts, without the Compose file: a proof of its own removes each line of that."""
+    return {
+        path: shown
+        for path, shown in shown_files(project).items()
+        if shown.recipes[0] == recipe and path != COMPOSE_FILE
+    }
 
 
 def _code_calls(project: Project, file: Path) -> list[Call]:
-    return [call for call in pages.macro_calls(file, project.relative(file)) if call.name == "code"]
+    return [call for call in pages.read(file, project.relative(file)).calls if call.name == "code"]

@@ -1,4 +1,4 @@
-"""What a terminal shows of what a program prints, without colors, links and cursor movements."""
+"""What a terminal displays of a program's output, without colors, links and cursor movements."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _SEQUENCE = re.compile(
     r"|\x1b[ -/]+[0-~]"  # designations of a character set
     r"|\x1b[0-~]"  # single characters
     r"|(?P<move>[\r\b])"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # other control characters, and an ESC that begins nothing
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # other control characters, and an ESC that starts no sequence
 )
 _ERASES = ("K", "0K", "1K", "2K")
 
 
-def shown(printed: str) -> str:
-    """The text that *printed* leaves on a terminal, with its tabs and line ends.
+def displayed(printed: str) -> str:
+    """The text that a terminal displays after *printed*, with its tabs and line ends.
 
-    A carriage return or a backspace moves back in the line, and what follows overwrites it, as in a progress bar; CSI K
-    erases a part of the line. Other movements of the cursor are left out.
+    A carriage return or a backspace moves back in the line, and the next characters overwrite it, as in a progress bar;
+    CSI K erases a part of the line. Other movements of the cursor are ignored: ``"10 %\\r100 %"`` gives ``"100 %"``.
     """
     kept = _SEQUENCE.sub(lambda found: found[0] if found["move"] or found["csi"] in _ERASES else "", printed)
     return "\n".join(_line(line) for line in kept.split("\n"))
 
 
-def shown_in(data: object) -> object:
-    """*data*, made of dicts, lists and texts, with each text as `shown` gives it."""
+def displayed_in(data: object) -> object:
+    """*data*, made of dicts, lists and texts, with each text as `displayed` returns it."""
     if isinstance(data, str):
-        return shown(data)
+        return displayed(data)
     if isinstance(data, dict):
-        return {key: shown_in(value) for key, value in data.items()}
+        return {key: displayed_in(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [shown_in(value) for value in data]
+        return [displayed_in(value) for value in data]
     return data
 
 

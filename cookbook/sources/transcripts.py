@@ -1,4 +1,4 @@
-"""Transcripts: `.console` files that hold commands and the output they really gave.
+"""Transcripts: `.console` files with commands and the output that they really printed.
 
     $ celery -A core call core.tasks.ping
     5b0c6d0a-6d6c-4b1f-9d3c-1f1c2a1a7f0e
@@ -6,9 +6,9 @@
     Error: No nodes replied within time constraint
     [exit status 69]
 
-A command goes on over lines that begin with ``> ``. Lines that begin with ``# `` between the commands are remarks.
-The commands of one file share their shell variables, as in one terminal, and their output goes to a terminal, so that
-`redis-cli` numbers its replies as a reader sees them.
+A command continues on lines that begin with ``> ``. Lines that begin with ``# `` between the commands are remarks.
+The commands of one file share their shell variables, as in one terminal. They print to a terminal, so that `redis-cli`
+numbers its replies as it does for a reader.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from select import select
 
@@ -28,10 +29,10 @@ from cookbook.project import CookbookError
 from cookbook.sources import terminal
 
 PROMPT, MORE, REMARK = "$ ", "> ", "# "
-TIMEOUT = 90.0  # seconds for one command, on a machine that has more to do
+TIMEOUT = 90.0  # seconds for one command, on a busy machine
 STATUS = re.compile(r"\[exit status (\d+)\]")
 
-# What differs at each run, and the word that stands for it when two outputs are compared. First match wins.
+# What differs at each run, and the word that replaces it when two outputs are compared. The first match wins.
 VOLATILE = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -75,7 +76,7 @@ def parse(text: str, where: str) -> list[Step]:
 
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         if line.startswith(PROMPT):
-            # Remarks stand above the command that they speak of: take them off the output before.
+            # Remarks precede the command that they are about: they are not output of the one before.
             following: list[str] = []
             while output and output[-1].startswith(REMARK):
                 following.insert(0, output.pop())
@@ -89,7 +90,7 @@ def parse(text: str, where: str) -> list[Step]:
         elif line.startswith(REMARK):
             remarks.append(line)
         elif line.strip():
-            raise CookbookError(f"{where}:{number}: {line!r} stands before any command: begin commands with '$ '")
+            raise CookbookError(f"{where}:{number}: {line!r} is before any command: begin commands with '$ '")
     close()
     if not steps:
         raise CookbookError(f"{where}: no command: begin commands with '$ '")
@@ -109,12 +110,12 @@ def render(steps: Iterable[Step]) -> str:
 
 
 def commands(text: str) -> str:
-    """What the copy button gives: the commands alone, ready to paste."""
+    """What the copy button copies: the commands alone, ready to paste."""
     return "\n".join(step.command for step in parse(text, "transcript"))
 
 
 def mask(text: str) -> str:
-    """*text* with its volatile parts replaced by the words that stand for them."""
+    """*text* with each volatile part replaced by a word: an id becomes ``<uuid>``."""
     for pattern, word in VOLATILE:
         text = pattern.sub(word, text)
     return "\n".join(line.rstrip() for line in text.splitlines())
@@ -123,21 +124,22 @@ def mask(text: str) -> str:
 def run(
     steps: list[Step], *, env: Mapping[str, str], cwd: Path, folder: Path, where: str, timeout: float = TIMEOUT
 ) -> list[Step]:
-    """The same steps with the output and status that their commands give now; *folder* keeps the shell's variables."""
+    """The same steps with the output and status of their commands now; *folder* keeps the shell's variables.
+
+    Raises CookbookError when a command runs longer than *timeout* seconds.
+    """
     state = folder / "shell-variables"
     state.touch()
     done = []
     for step in steps:
-        # What `declare` says of the shell's own read-only variables fails when it is read back: noise, and nobody's.
+        # `declare` lists the shell's read-only variables too; bash rejects those lines when it reads them back.
         script = f'source "{state}" 2>/dev/null\ntrap \'declare -p >"{state}"\' EXIT\n{step.command}'
         try:
             output, status = _execute(script, env, cwd, timeout)
         except TimeoutError:
             here = f"{where}:{step.line}: `{step.command}`"
-            raise CookbookError(
-                f"{here} still ran after {timeout:g} s: give it an end, or a limit of its own"
-            ) from None
-        done.append(Step(step.remarks, step.command, output, status, step.line))
+            raise CookbookError(f"{here} did not end within {timeout:g} s: make it end, or give it a limit") from None
+        done.append(replace(step, output=output, status=status))
     return done
 
 
@@ -146,15 +148,13 @@ def differences(recorded: list[Step], actual: list[Step], where: str) -> list[st
     problems = []
     for before, now in zip(recorded, actual, strict=True):
         here = f"{where}:{before.line}: `{before.command.splitlines()[0]}`"
-        mend = "look at the change, then `make record` if it is right"
+        fix = "check the change, then run `make record` if it is right"
         if before.status != now.status:
-            problems.append(f"{here} exited with {now.status}, recorded {before.status}: {mend}")
-        expected, given = mask(before.output).splitlines(), mask(now.output).splitlines()
-        for index in range(max(len(expected), len(given))):
-            was = expected[index] if index < len(expected) else "nothing more"
-            is_ = given[index] if index < len(given) else "nothing more"
-            if was != is_:
-                problems.append(f"{here} printed {is_!r}, recorded {was!r}: {mend}")
+            problems.append(f"{here} exited with {now.status}, recorded {before.status}: {fix}")
+        outputs = (mask(step.output).splitlines() for step in (now, before))
+        for printed, expected in zip_longest(*outputs, fillvalue="nothing more"):
+            if printed != expected:
+                problems.append(f"{here} printed {printed!r}, recorded {expected!r}: {fix}")
                 break
     return problems
 
@@ -184,16 +184,16 @@ def _execute(script: str, env: Mapping[str, str], cwd: Path, timeout: float) -> 
         raise TimeoutError from None
     finally:
         os.close(master)
-    text = terminal.shown(b"".join(chunks).decode("utf-8", "replace"))
+    text = terminal.displayed(b"".join(chunks).decode("utf-8", "replace"))
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n"), status
 
 
 def _read(master: int, deadline: float) -> bytes:
-    """The next bytes from the terminal; none when the last program that held its other end is gone."""
+    """The next bytes from the terminal; none when the last program that had its other end open is gone."""
     ready, _, _ = select([master], [], [], max(0.0, deadline - time.monotonic()))
     if not ready:
         raise TimeoutError
     try:
         return os.read(master, 65536)
-    except OSError:  # Linux says EIO instead of end of file
+    except OSError:  # Linux reports EIO instead of the end of the file
         return b""

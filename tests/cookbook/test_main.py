@@ -100,7 +100,7 @@ def unknown_setting_name(project):
     for language, greeting in (("fr", "Elle salue."), ("en", "It greets.")):
         edit(project, GREET.format(language), greeting, f"{greeting[:-1]} `CELERY_TASK_ACK_LATE`.")
     parity.record(project)
-    fault = "CELERY_TASK_ACK_LATE is no setting of Celery"
+    fault = "unknown Celery"
     return [f"{GREET.format(language)}:11: {fault}" for language in ("fr", "en")]
 
 

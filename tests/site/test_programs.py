@@ -29,7 +29,7 @@ def test_a_page_has_a_copy_with_every_block_it_shows_and_a_picture(site, file):
     place = site / pages.address(PROJECT, file)
     copy = (place / "index.md").read_text(encoding="utf-8")
     blocks = {re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, text in BLOCK.findall(copy)}
-    for call in pages.macro_calls(file):
+    for call in pages.read(file).calls:
         if call.name == "code":
             assert f"{cut(PROJECT, *call.args).text}\n" in blocks, call.args
         if call.name == "transcript":

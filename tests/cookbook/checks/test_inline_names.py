@@ -5,7 +5,7 @@ from cookbook.project import Project
 
 
 def faults(tmp_path, code):
-    """What is said of a page with *code* as inline code."""
+    """The problems of a page with *code* as inline code."""
     project = Project(tmp_path)
     tasks = project.recipes / "core/tasks.py"
     tasks.parent.mkdir(parents=True, exist_ok=True)
@@ -26,22 +26,22 @@ def faults(tmp_path, code):
         "AsyncResult", "None", "Location",
     ],
 )  # fmt: skip
-def test_what_exists_is_no_fault(tmp_path, code):
+def test_a_name_that_exists_is_accepted(tmp_path, code):
     assert faults(tmp_path, code) == []
 
 
 @pytest.mark.parametrize(
     ("code", "fault"),
     [
-        ("SIGTREM", "SIGTREM is no signal (did you mean SIGTERM?): correct it"),
-        ("REMAP_SIGTERM=SIGQIUT", "SIGQIUT is no signal (did you mean SIGQUIT?): correct it"),
-        ("LLENN celery", "LLENN is no Redis command, state or setting (did you mean LLEN?): correct it"),
-        ("SUCESS", "SUCESS is no Redis command, state or setting (did you mean SUCCESS?): correct it"),
-        ("TimeLimitExceded", "no class is called TimeLimitExceded (did you mean TimeLimitExceeded?): correct it"),
-        ("add_al()", "nothing has add_al() (did you mean add_all?): correct it"),
-        ("app.control.revok", "there is no app.control.revok: correct it"),
-        ("celery.exceptions.TimeOut", "there is no celery.exceptions.TimeOut: correct it"),
+        ("SIGTREM", "unknown signal SIGTREM (did you mean SIGTERM?): correct it"),
+        ("REMAP_SIGTERM=SIGQIUT", "unknown signal SIGQIUT (did you mean SIGQUIT?): correct it"),
+        ("LLENN celery", "unknown Redis command, state or setting LLENN (did you mean LLEN?): correct it"),
+        ("SUCESS", "unknown Redis command, state or setting SUCESS (did you mean SUCCESS?): correct it"),
+        ("TimeLimitExceded", "unknown class TimeLimitExceded (did you mean TimeLimitExceeded?): correct it"),
+        ("add_al()", "unknown function add_al (did you mean add_all?): correct it"),
+        ("app.control.revok", "unknown object app.control.revok: correct it"),
+        ("celery.exceptions.TimeOut", "unknown object celery.exceptions.TimeOut: correct it"),
     ],
 )  # fmt: skip
-def test_a_slip_is_told_with_what_it_may_have_meant(tmp_path, code, fault):
+def test_an_unknown_name_is_reported_with_the_nearest(tmp_path, code, fault):
     assert faults(tmp_path, code) == [fault]

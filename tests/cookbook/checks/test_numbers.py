@@ -29,9 +29,9 @@ def faults(project, text, page=EN):
         "| Times | Names |\n| --- | --- |\n| 42 | Ada |\n\n" + MARK,
     ],
 )
-def test_a_number_from_nowhere_is_a_fault(project, text):
+def test_an_unsupported_number_is_reported(project, text):
     [fault] = faults(project, text)
-    assert fault in [f"{EN}:{line}: {word}: a number from nowhere" for line in (11, 13) for word in ("42", "forty-two")]
+    assert fault in [f"{EN}:{line}: {word}: unsupported number" for line in (11, 13) for word in ("42", "forty-two")]
 
 
 @pytest.mark.parametrize(
@@ -43,32 +43,32 @@ def test_a_number_from_nowhere_is_a_fault(project, text):
         "assert BESIDE\n\n\nfrom beside import BESIDE",
     ],
 )
-def test_a_number_of_the_proof_that_its_paragraph_cites_is_none(project, proof):
+def test_a_number_of_the_proof_that_its_paragraph_cites_is_supported(project, proof):
     write(project, "tests/recipes/beside.py", "BESIDE = 42\n")
     edit(project, "tests/recipes/test_greet.py", 'assert django("from greet.tasks', f'{proof}\n\n\nunused = ("')
     assert faults(project, f"It greets 42 times,\nand forty-two more.{MARK}") == []
 
 
-def test_a_number_of_the_sentence_that_is_proven_is_none_in_either_language(project):
+def test_a_number_of_the_proven_sentence_is_supported_in_either_language(project):
     edit(project, "tests/recipes/test_greet.py", "It greets by name.", "It greets eighty names.")
     assert faults(project, f"It greets 80 names.{MARK}") == []
     assert faults(project, f"Elle salue quatre-vingts noms.{MARK}", FR) == []
 
 
 @pytest.mark.parametrize("text", ["At most 100 MB.", "At most a hundred MB.", "It takes 100."])
-def test_a_number_of_the_code_of_the_page_is_none(project, text):
+def test_a_number_of_the_code_of_the_page_is_supported(project, text):
     assert faults(project, text) == []
 
 
 @pytest.mark.parametrize(
     "text", ["One of two names.", "See celery#10597.", "`LIMIT = 7` and so 7.", "Since Celery 5.7."]
 )
-def test_articles_issues_quoted_code_and_versions_are_no_numbers_from_nowhere(project, text):
+def test_articles_issues_quoted_code_and_versions_are_accepted(project, text):
     assert faults(project, text) == []
 
 
-def test_a_version_that_the_project_does_not_run_comes_from_nowhere(project):
-    assert faults(project, "Since Celery 9.9.") == [f"{EN}:11: 9.9: a number from nowhere"]
+def test_a_version_that_the_project_does_not_run_is_unsupported(project):
+    assert faults(project, "Since Celery 9.9.") == [f"{EN}:11: 9.9: unsupported number"]
 
 
 def test_notes_and_headings_draw_on_the_whole_page(project):
@@ -77,7 +77,7 @@ def test_notes_and_headings_draw_on_the_whole_page(project):
     assert prose.problems(project) == []
     edit(project, EN, "The name, 100 times.", "The name, 101 times.")
     assert [problem.partition(": cite")[0] for problem in prose.problems(project)] == [
-        f"{EN}:13: 101: a number from nowhere"
+        f"{EN}:13: 101: unsupported number"
     ]
 
 
@@ -89,6 +89,8 @@ def test_notes_and_headings_draw_on_the_whole_page(project):
         ("fr", "quatre-vingt-dix-sept, quatre-vingts et soixante-douze", [97, 80, 72]),
         ("en", "three and four, one hundred and five", [3, 4, 105]),
         ("fr", "trois et quatre, cent cinq", [3, 4, 105]),
+        ("fr", "mille deux cents, un million", [1200, 1000000]),
+        ("en", "thousands of tasks, the third of eight, and one", [8]),
         ("en", "5.6.3 and 5.7, one or two", ["5.6.3", "5.7"]),
         ("en", "1. first\n2. second, 3", [3]),
     ],

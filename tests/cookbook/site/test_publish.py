@@ -205,7 +205,7 @@ def test_a_wrong_call_is_told_with_its_page_and_line(copy):
         (
             f"docs/{language}/start/greet.md:13",
             ": ",
-            ("recipes/greet/tasks.py: a note is for 'yield f', which no line of the snippet holds: correct its key"),
+            ("recipes/greet/tasks.py: a note is for 'yield f', which is in no line of the snippet: correct its key"),
         )
         for language in ("fr", "en")
     ]

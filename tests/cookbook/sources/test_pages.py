@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from mkdocs.utils.yaml import yaml_load
 
-from cookbook.project import CookbookError
+from cookbook.project import CookbookError, Project
 from cookbook.sources import pages
-from cookbook.sources.pages import MARK, Call, Heading, Page
+from cookbook.sources.pages import PLACEHOLDER, Call, Page
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,7 +22,7 @@ def test_a_call_has_its_constant_arguments_and_its_line(tmp_path: Path) -> None:
         '---\ntitle: T\n---\n\nOn {@ setting("task_acks_late") @}:\n\n'
         '{@ code(\n  "core/celery.py", "app",\n  notes={"name" "space=": "Why\\n@}",\n         "b": "`B`"},\n) @}\n'
     )
-    assert pages.macro_calls(path) == [
+    assert list(pages.read(path).calls) == [
         Call("setting", ("task_acks_late",), {}, 5),
         Call(
             "code",
@@ -34,7 +34,7 @@ def test_a_call_has_its_constant_arguments_and_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_a_caption_is_a_text_of_the_language_too(tmp_path: Path) -> None:
+def test_a_caption_is_text_of_the_language_too(tmp_path: Path) -> None:
     (call,) = read(tmp_path, '{@ table("keys", "idle", columns={"key": "Clé"}, caption="Au repos") @}\n').calls
     assert call.texts == ((1, "Clé"), (1, "Au repos"))
 
@@ -46,25 +46,25 @@ def test_a_caption_is_a_text_of_the_language_too(tmp_path: Path) -> None:
         ('{@ code(*["a"]) @}', r"code\(\) has an argument that is not a constant"),
         ('{@ code(**{"a": "b"}) @}', r"code\(\) has an argument that is not a constant"),
         ('{@ code(setting("a")) @}', r"code\(\) has an argument that is not a constant"),
-        ('{@ "a".upper() @}', "a call of something that is not a macro"),
-        ('{@ code("a" @}', "unexpected char '@'.*: mend the macro call"),
-        ('{@- code("a") @}', "a macro call that eats white space"),
-        ('{@ code("a") -@}', "a macro call that eats white space"),
+        ('{@ "a".upper() @}', "this calls something that is not a macro"),
+        ('{@ code("a" @}', "unexpected char '@'.*: fix the macro call"),
+        ('{@- code("a") @}', "a macro call strips white space"),
+        ('{@ code("a") -@}', "a macro call strips white space"),
     ],
 )
-def test_a_call_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, call: str, why: str) -> None:
+def test_a_call_that_cannot_be_read_is_reported_with_its_line(tmp_path: Path, call: str, why: str) -> None:
     with pytest.raises(CookbookError, match=rf"\Apage.md:5: .*(?:{why})"):
         read(tmp_path, f"---\ntitle: T\n---\n\n{call}\n")
 
 
-def test_a_page_without_a_name_is_told_by_its_path(tmp_path: Path) -> None:
+def test_a_page_without_a_name_is_reported_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("{@ code(path) @}")
     with pytest.raises(CookbookError, match=rf"\A{path}:1: "):
-        pages.macro_calls(path)
+        pages.read(path)
 
 
-def test_the_text_keeps_every_line_where_it_was(tmp_path: Path) -> None:
+def test_each_line_of_the_text_keeps_its_number(tmp_path: Path) -> None:
     page = read(
         tmp_path,
         "---\ntitle: T\n---\n# T\n<!-- a\n`no` -->\n`a\nb` {@ code('x',\n'y') @}\n{@# `no`\n#@}\n"
@@ -73,8 +73,8 @@ def test_the_text_keeps_every_line_where_it_was(tmp_path: Path) -> None:
     lines = page.text.splitlines()
     assert [(number, line) for number, line in enumerate(lines, 1) if line] == [
         (4, "# T"),
-        (7, MARK),
-        (8, f" {MARK}"),
+        (7, PLACEHOLDER),
+        (8, f" {PLACEHOLDER}"),
         (15, "End"),
     ]
     assert len(lines) == len(page.source.splitlines())
@@ -84,7 +84,7 @@ def test_the_text_keeps_every_line_where_it_was(tmp_path: Path) -> None:
 def test_code_spans_of_the_texts_in_a_call_have_their_own_line(tmp_path: Path) -> None:
     page = read(tmp_path, 'x\n\n{@ code("a", notes={\n"k": "Le `nom` est",\n}) @}\n')
     assert page.code == ((4, "nom"),)
-    assert page.texts == ((4, f"Le {MARK} est"),)
+    assert page.texts == ((4, f"Le {PLACEHOLDER} est"),)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_code_spans_are_those_of_markdown(tmp_path: Path, text: str, code: list[
     assert [span for _, span in read(tmp_path, text).code] == code
 
 
-def test_fences_are_seen_wherever_they_stand(tmp_path: Path) -> None:
+def test_fences_are_found_wherever_they_are(tmp_path: Path) -> None:
     page = read(tmp_path, "```mermaid\n```\n\n- ~~~ {.python title='x'}\n  ~~~\n\n> ```\n> ```\n\n    ````py\n```\n")
     assert [(fence.info, fence.line, fence.closed) for fence in page.fences] == [
         ("mermaid", 1, True),
@@ -109,51 +109,6 @@ def test_fences_are_seen_wherever_they_stand(tmp_path: Path) -> None:
         ("", 7, True),
         ("py", 10, False),
     ]
-
-
-def test_headings_have_level_id_and_line_and_are_not_looked_for_in_code(tmp_path: Path) -> None:
-    page = read(
-        tmp_path,
-        '# T\n\n## A { #a }\n\n### B {: .x #b-c } ##\n\n```mermaid\n# no\n```\n\n=== "Tab"\n\n    ## In { #in }\n\n'
-        "Under\n-----\n\nTop\n===\n\n| a |\n|---|\n| b |\n",
-    )
-    assert list(pages.headings(page)) == [
-        Heading(1, None, 1),
-        Heading(2, "a", 3),
-        Heading(3, "b-c", 5),
-        Heading(2, "in", 13),
-        Heading(2, None, 15),
-        Heading(1, None, 18),
-    ]
-
-
-def test_links_of_every_form_are_found(tmp_path: Path) -> None:
-    page = read(
-        tmp_path,
-        '[a](b.md#c "T") [`x`](d.md)\n![i](i_(1).png)\n[![i](j.png)](e.md)\n<https://x.org/>\n[r]: https://r.org "T"\n'
-        '<a class="b" href="f.md">f</a>\n`[no](no.md)`\n',
-    )
-    assert list(pages.links(page)) == [
-        (1, "b.md#c"),
-        (1, "d.md"),
-        (2, "i_(1).png"),
-        (3, "j.png"),
-        (3, "e.md"),
-        (4, "https://x.org/"),
-        (5, "https://r.org"),
-        (6, "f.md"),
-    ]
-
-
-def test_sections_begin_at_level_two_and_hold_what_is_below(tmp_path: Path) -> None:
-    page = read(
-        tmp_path, "---\ntitle: T\ndescription: D\n---\n\nIntro\n\n## A { #a }\na  b\n### B { #b }\nc\n## C { #c }\n"
-    )
-    assert pages.sections(page) == {
-        "": (1, "T D Intro"),
-        "a": (8, "## A { #a } a b ### B { #b } c"),
-        "c": (12, "## C { #c }"),
-    }
 
 
 def test_entries_of_the_front_matter_have_their_lines(tmp_path: Path) -> None:
@@ -165,7 +120,7 @@ def test_entries_of_the_front_matter_have_their_lines(tmp_path: Path) -> None:
     assert pages.meta_line(page, "own_links") == 1
 
 
-def test_front_matter_that_is_no_list_or_no_yaml_is_told(tmp_path: Path) -> None:
+def test_front_matter_that_is_not_a_list_or_not_yaml_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CookbookError, match=r"\Apage.md:3: own_links is not a list of texts"):
         pages.meta_list(read(tmp_path, "---\ntitle: T\nown_links: a.md\n---\n"), "own_links")
     with pytest.raises(CookbookError, match=r"\Apage.md:2: own_links is not a list of texts"):
@@ -178,6 +133,33 @@ def test_front_matter_alone_is_read_without_the_page(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("---\nrecipe: keys\n---\n{@ broken( @}\n")
     assert pages.front_matter(path) == {"recipe": "keys"}
+
+
+@pytest.mark.parametrize(
+    ("file", "address"),
+    [
+        ("fr/index.md", ""),
+        ("en/index.md", "en/"),
+        ("fr/start/install.md", "start/install/"),
+        ("en/start/index.md", "en/start/"),
+    ],
+)
+def test_a_page_is_published_below_its_language_french_at_the_root(tmp_path: Path, file: str, address: str) -> None:
+    project = Project(tmp_path)
+    assert pages.address(project, project.docs / file) == address
+
+
+def test_the_page_of_a_recipe_is_the_first_that_names_it(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "docs/en").mkdir(parents=True)
+    for name, front in {"a": "title: A", "b": "recipe: keys", "c": "recipe: keys\ntitle: C"}.items():
+        (tmp_path / f"docs/en/{name}.md").write_text(f"---\n{front}\n---\n")
+    assert pages.of_recipes(project, "en") == {"keys": (project.docs / "en/b.md", {"recipe": "keys"})}
+
+
+def test_the_title_and_the_description_have_their_lines(tmp_path: Path) -> None:
+    page = read(tmp_path, "---\ndescription: D\ntitle: T\n---\n")
+    assert pages.meta_prose(page) == [(3, "T"), (2, "D")]
 
 
 def test_the_delimiters_are_those_of_the_site() -> None:

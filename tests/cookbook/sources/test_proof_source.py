@@ -1,4 +1,4 @@
-"""What of a module of proofs is code, and what of it is read for the page."""
+"""What counts as code in a module of proofs, and what a page shows of it."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def code(project, text):
         ("LIMIT = 3", 'LIMIT = 3\n"""How long it may take."""\n'),
     ],
 )
-def test_words_and_layout_are_no_code(project, old, new):
+def test_words_and_layout_are_not_code(project, old, new):
     assert MODULE.count(old) == 1
     assert code(project, MODULE.replace(old, new)) == code(project, MODULE)
 
@@ -77,7 +77,7 @@ def test_words_and_layout_are_no_code(project, old, new):
         ("@pytest.fixture\n", ""),
     ],
 )
-def test_anything_else_is(project, old, new):
+def test_anything_else_is_code(project, old, new):
     assert MODULE.count(old) == 1
     assert code(project, MODULE.replace(old, new)) != code(project, MODULE)
 
@@ -109,7 +109,7 @@ def test_a_module_that_is_not_python_is_named_with_its_line(project):
         proof_source.tests(project, module)
 
 
-def test_a_page_shows_the_sentence_and_the_line_of_today_beside_the_run_of_yesterday(project):
+def test_a_page_shows_the_current_sentence_and_line_beside_an_older_run(project):
     edit(project, GREET, "def test_it", "# a comment added since\ndef test_it")
     edit(project, GREET, "It greets by name.", "It calls you by your name.")
     edit(project, GREET, "Elle salue par le nom.", "Elle appelle par le nom.")

@@ -30,11 +30,11 @@ def project(tmp_path):
 
 @pytest.fixture
 def begun(project):
-    scaffold.lay_down(project, "late_mail", "start")
+    scaffold.create_recipe(project, "late_mail", "start")
     return project
 
 
-def test_the_command_lays_down_recipe_proof_pages_and_nav(project):
+def test_the_command_creates_recipe_proof_pages_and_nav(project):
     said = cookbook(project, "new-recipe", "late_mail", "--section", "start")
     assert said.returncode == 0, said.stderr
     assert said.stdout.splitlines()[:-2] == WRITTEN
@@ -43,12 +43,12 @@ def test_the_command_lays_down_recipe_proof_pages_and_nav(project):
 
 
 def test_the_check_names_each_file_that_is_still_to_be_written_in_one_line(begun):
-    told = [line for line in publish.problems(begun, with_evidence=False) if "still to write" in line]
-    assert [line.partition(":")[0] for line in told] == TO_WRITE
-    assert all(re.match(r"\S+:\d+: still to write: ✎ \w", line) for line in told)
+    found = [line for line in publish.problems(begun, with_evidence=False) if "still to write" in line]
+    assert [line.partition(":")[0] for line in found] == TO_WRITE
+    assert all(re.match(r"\S+:\d+: still to write: ✎ \w", line) for line in found)
 
 
-def test_it_has_no_other_fault_than_that_it_is_new_and_never_ran(begun):
+def test_its_only_other_faults_are_that_it_is_new_and_never_ran(begun):
     others = [line for line in publish.problems(begun) if "still to write" not in line]
     assert {line.partition("`")[0].rpartition(": ")[2] or line for line in others}
     unexpected = [line for line in others if "is not yet recorded" not in line and "its proofs never ran" not in line]
@@ -56,7 +56,7 @@ def test_it_has_no_other_fault_than_that_it_is_new_and_never_ran(begun):
     assert len(others) == 6  # five sections, and the run
 
 
-def test_once_every_mark_is_gone_nothing_is_left_to_write(begun):
+def test_without_marks_nothing_is_left_to_write(begun):
     for name in WRITTEN:
         file = begun.root / name
         file.write_text(file.read_text().replace("✎ ", ""))
@@ -85,15 +85,15 @@ def test_its_app_loads(begun):
 @pytest.mark.parametrize(
     ("name", "section", "why"),
     [
-        ("Late-Mail", "start", "Late-Mail: no name for a recipe: take a Python module's, such as visibility_timeout"),
-        ("core", "start", "core: no name for a recipe: take a Python module's, such as visibility_timeout"),
-        ("greet", "start", "recipes/greet/__init__.py: there already: choose another name, or go on with that one"),
+        ("Late-Mail", "start", "Late-Mail: invalid recipe name: use a Python module's, such as visibility_timeout"),
+        ("core", "start", "core: invalid recipe name: use a Python module's, such as visibility_timeout"),
+        ("greet", "start", "recipes/greet/__init__.py: already exists: choose another name, or edit that recipe"),
         ("late_mail", "nowhere", "mkdocs.yml: no section 'nowhere' in its nav: it has start"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line_and_nothing_is_written(project, name, section, why):
+def test_an_invalid_request_is_one_line_and_writes_nothing(project, name, section, why):
     before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
     with pytest.raises(CookbookError) as failure:
-        scaffold.lay_down(project, name, section)
+        scaffold.create_recipe(project, name, section)
     assert str(failure.value) == why
     assert {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()} == before

@@ -1,6 +1,6 @@
 import pytest
 
-from cookbook.sources.terminal import shown, shown_in
+from cookbook.sources.terminal import displayed, displayed_in
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ from cookbook.sources.terminal import shown, shown_in
         "\x85",
     ],
 )
-def test_a_sequence_that_shows_nothing_is_left_out(sequence):
-    assert shown(f"one{sequence}two\n\tthree") == "onetwo\n\tthree"
+def test_a_sequence_that_displays_nothing_is_removed(sequence):
+    assert displayed(f"one{sequence}two\n\tthree") == "onetwo\n\tthree"
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_a_sequence_that_shows_nothing_is_left_out(sequence):
         ("é → ✓ 🎉", "é → ✓ 🎉"),
     ],
 )
-def test_what_is_overwritten_or_erased_is_not_shown(printed, left):
-    assert shown(printed) == left
+def test_text_that_is_overwritten_or_erased_is_not_displayed(printed, left):
+    assert displayed(printed) == left
 
 
-def test_the_texts_of_data_are_what_a_terminal_shows():
+def test_the_texts_of_data_are_as_a_terminal_displays_them():
     data = {"rows": [{"text": "\x1b[1mbold\x1b[0m", "at": 1.5}, ("a\rb", None)]}
-    assert shown_in(data) == {"rows": [{"text": "bold", "at": 1.5}, ["b", None]]}
+    assert displayed_in(data) == {"rows": [{"text": "bold", "at": 1.5}, ["b", None]]}

@@ -57,19 +57,19 @@ def test_commands_print_to_a_terminal_and_pipes_are_pipes(tmp_path):
     assert (shown.output, piped.output) == ("terminal", "pipe")
 
 
-def test_a_transcript_has_what_the_terminal_shows(tmp_path):
+def test_a_transcript_has_what_the_terminal_displays(tmp_path):
     link = r"\033]8;;https://example.org\033\\link\033]8;;\033\\"
     [shown] = execute(f"$ printf '\\033[1;31mred\\033[0m {link}\\n10 %%\\r100 %%\\n'\n", tmp_path)
     assert shown.output == "red link\n100 %"
 
 
-def test_a_separator_that_is_no_line_end_stays_in_its_line(tmp_path):
+def test_a_separator_that_does_not_end_a_line_stays_in_its_line(tmp_path):
     text = "$ echo 'a\u2028b'\na\u2028b\n"
     assert render(execute(text, tmp_path)) == text
 
 
 def test_a_command_that_does_not_end_is_killed_and_named(tmp_path):
-    with pytest.raises(CookbookError, match=r"t\.console:2: `sleep 60` still ran after 0\.5 s"):
+    with pytest.raises(CookbookError, match=r"t\.console:2: `sleep 60` did not end within 0\.5 s"):
         execute("$ true\n$ sleep 60\n", tmp_path, timeout=0.5)
 
 
@@ -87,12 +87,12 @@ def test_a_changed_output_is_one_line_with_both_texts():
     assert "make record" in line
 
 
-def test_a_missing_output_is_seen():
+def test_a_missing_output_is_reported():
     [line] = differences([step("a\nb")], [step("a")], "t.console")
     assert "'nothing more'" in line
 
 
-def test_a_changed_exit_status_is_seen():
+def test_a_changed_exit_status_is_reported():
     [line] = differences([step("", 69)], [step("", 0)], "t.console")
     assert "exited with 0, recorded 69" in line
 
@@ -109,7 +109,7 @@ def test_a_changed_exit_status_is_seen():
         ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:41234/0"),
     ],
 )
-def test_volatile_tokens_are_alike_when_masked(one, other):
+def test_volatile_tokens_are_equal_when_masked(one, other):
     assert mask(one) == mask(other)
 
 
