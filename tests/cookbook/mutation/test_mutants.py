@@ -6,11 +6,11 @@ from cookbook.mutation.mutants import mutants
 def changes(name, source, shown=None):
     """The mutants of *source*, as (line, what is done)."""
     lines = range(1, source.count("\n") + 2) if shown is None else shown
-    return [(mutant.line, mutant.change) for mutant in mutants(name, source, lines)]
+    return [(mutant.line, str(mutant.change)) for mutant in mutants(name, source, lines)]
 
 
 def texts(name, source):
-    return {mutant.change: mutant.text for mutant in mutants(name, source, range(1, source.count("\n") + 2))}
+    return {str(mutant.change): mutant.text for mutant in mutants(name, source, range(1, source.count("\n") + 2))}
 
 
 def test_only_what_changes_differs_in_the_text():
@@ -50,7 +50,7 @@ def test_imports_docstrings_annotations_and_lines_that_no_page_shows_are_left_al
 def test_every_mutant_is_another_program_that_can_be_parsed():
     source = "if a:\n    b()\nelif c:\n    d()\nelse:\n    e(f'{a}')\n"
     for mutant in mutants("tasks.py", source, range(1, 7)):
-        compile(mutant.text, mutant.change, "exec")
+        compile(mutant.text, str(mutant.change), "exec")
         assert mutant.text != source
 
 

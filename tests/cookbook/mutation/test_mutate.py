@@ -98,7 +98,7 @@ def test_what_no_proof_sees_is_named_by_file_and_line_until_it_is_stated(judged)
     ]
     assert account(project) == (5, 4)
 
-    write(project, verdicts.STATED, STATED)
+    write(project, verdicts.UNTESTABLE, STATED)
     said = cookbook(project, "mutate")
     assert (said.returncode, said.stderr) == (0, "")
     assert "8 mutants, 3 SURVIVED, all known" in said.stdout
@@ -108,7 +108,7 @@ def test_what_no_proof_sees_is_named_by_file_and_line_until_it_is_stated(judged)
     assert "Any farewell will do." not in marks  # a change that is not seen; without the line, a proof fails
     assert accounts.unproven(project, "en", "greet/apps.py") == ""
 
-    edit(project, verdicts.STATED, "maxmemory 100mb", "maxmemory 200mb")
+    edit(project, verdicts.UNTESTABLE, "maxmemory 100mb", "maxmemory 200mb")
     said = cookbook(project, "mutate")
     assert said.returncode == 1
     assert said.stderr.splitlines() == [
@@ -168,10 +168,12 @@ def test_the_same_as_json_holds_the_counts_and_the_survivors(judged, tmp_path):
 
 def test_statements_without_both_languages_are_an_error(judged):
     project, _ = judged
-    write(project, verdicts.STATED, STATED.replace("fr = ", "de = "))
+    write(project, verdicts.UNTESTABLE, STATED.replace("fr = ", "de = "))
     said = cookbook(project, "mutate")
     assert said.returncode == 1
-    assert "tests/recipes/untestable.toml: 'fr': each [[line]] has file, text, and the reason" in said.stderr
+    assert (
+        "tests/recipes/untestable.toml: 'fr': give each [[line]] its file, its text, and the reason as" in said.stderr
+    )
 
 
 def test_a_recipe_with_packages_of_its_own_is_judged_on_compose(project):

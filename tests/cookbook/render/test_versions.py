@@ -46,7 +46,7 @@ def cell(project, column, outcome="passed", reason=""):
 
 
 def held(project, language="en"):
-    return proofs.find(project, "greet", PROOF).holds[language]
+    return proofs.status(project, "greet", PROOF).versions[language]
 
 
 def test_without_a_cell_nothing_is_said_of_other_versions(project):
@@ -79,7 +79,7 @@ def test_what_failed_elsewhere_is_not_among_what_holds(project):
 
 def test_the_mark_and_the_list_of_proofs_say_it(project):
     cell(project, Column(celery="5.6"))
-    assert proofs.find(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
+    assert proofs.status(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
     assert "holds on Celery 5.6–5.7; Valkey 8" in proofs.section(project, "greet", "en")
 
 
