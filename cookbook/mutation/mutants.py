@@ -27,35 +27,18 @@ def mutants(name: str, source: str, shown: Container[int]) -> list[Mutant]:
     Imports, docstrings, comments and annotations stay as they are: `code()` refuses a name that no import defines, and
     the others change nothing that runs.
     """
-    equal: Counter[tuple[int, Change]] = Counter()
-    found = []
-    for mutant in _mutants(name, source, shown):
-        equal[mutant.line, mutant.change] += 1
-        found.append(replace(mutant, change=replace(mutant.change, nth=equal[mutant.line, mutant.change])))
-    return found
-
-
-def testable(name: str, source: str, shown: set[int]) -> set[int]:
-    """The *shown* lines of the file called *name* that have a mutant."""
-    left = set(shown)
-    for mutant in _mutants(name, source, left):
-        left.discard(mutant.line)  # one is enough: `_mutants` skips the others, each of which it would have to parse
-    return shown - left
-
-
-def _mutants(name: str, source: str, shown: Container[int]) -> Iterator[Mutant]:
-    """Each mutant of the lines that are in *shown* when its turn comes, in the order of the lines."""
     seen, original = {source}, _program(name, source)
-    if name.endswith(".py"):
-        read, nodes = _Source(source), list(_acting(ast.parse(source)))
-        found = [mutant for make in (_removals, _alterations) for node in nodes for mutant in make(node, read)]
-    else:
-        found = list(_of_lines(source, numbers=name not in NUMBERS_UNTESTED))
+    equal: Counter[tuple[int, Change]] = Counter()
+    kept = []
+    found = _of_python(source) if name.endswith(".py") else _of_lines(source, numbers=name not in NUMBERS_UNTESTED)
     for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.change.removes)):
-        if mutant.line in shown and mutant.text not in seen:
-            seen.add(mutant.text)
-            if _program(name, mutant.text) not in (None, original):
-                yield mutant
+        if mutant.line not in shown or mutant.text in seen:
+            continue
+        seen.add(mutant.text)
+        if _program(name, mutant.text) not in (None, original):
+            equal[mutant.line, mutant.change] += 1
+            kept.append(replace(mutant, change=replace(mutant.change, nth=equal[mutant.line, mutant.change])))
+    return kept
 
 
 def _program(name: str, text: str) -> str | None:
@@ -105,6 +88,13 @@ class _Source:
             return start, comma.end()
         before = re.search(rb",\s*$", self.bytes[:start])
         return (before.start() if before else start), end
+
+
+def _of_python(text: str) -> Iterator[Mutant]:
+    source = _Source(text)
+    for node in _acting(ast.parse(text)):
+        yield from _removals(node, source)
+        yield from _alterations(node, source)
 
 
 def _acting(node: ast.AST) -> Iterator[ast.AST]:

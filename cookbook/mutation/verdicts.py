@@ -84,15 +84,6 @@ def planned(project: Project, recipe: str) -> list[Planned]:
     return found
 
 
-def testable_lines(project: Project, recipe: str) -> set[tuple[str, int]]:
-    """The lines that `planned` has a mutant of, as (file, line); faster than `planned`."""
-    found = set()
-    for path, each in shown_lines.of_recipe(project, recipe).items():
-        source = (project.root / path).read_text(encoding="utf-8")
-        found |= {(path, line) for line in mutants.testable(Path(path).name, source, each.lines)}
-    return found
-
-
 def judges(project: Project, recipe: str) -> list[str]:
     """The recipes whose proofs are about the lines counted for *recipe*, itself first."""
     shown = shown_lines.of_recipe(project, recipe).values()

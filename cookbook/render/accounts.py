@@ -151,7 +151,7 @@ def _lines(
     project: Project, recipe: str, files: dict[str, shown_lines.Shown]
 ) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """The testable and the proven lines of *files*, which are counted for *recipe*."""
-    testable = verdicts.testable_lines(project, recipe)
+    testable = {(each.file, each.mutant.line) for each in verdicts.planned(project, recipe)}
     proven = testable & verdicts.proven_lines(verdicts.fresh(project, recipe))
     rows = [] if records.problems(project, recipe) else proofs.record(project, recipe, STACK_LINES) or []
     starts = tuple(str(row["line"]).rstrip(CUT) for row in rows)

@@ -61,7 +61,7 @@ def status(project: Project, recipe: str, name: str) -> ProofStatus:
     runs = _runs_of(records.load(project, recipe), name)
     word, reason = _gap(project, recipe, runs)
     why = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
-    on_versions = {language: _on_versions(project, recipe, name, runs, language) for language in LANGUAGES}
+    on_versions = {language: versions.of_proof(project, recipe, name, language) for language in LANGUAGES}
     return ProofStatus(test.sentence, runs, why, on_versions)
 
 
@@ -120,10 +120,9 @@ def section(project: Project, recipe: str, language: str, repository: str = "") 
     for name, test in records.written(project, recipe).items():
         runs = _runs_of(found, name)
         ended = [_outcome(run, proof, language) for run, proof in runs] or [gap(words["not run"])]
-        ended += filter(None, [escape(_on_versions(project, recipe, name, runs, language))])
+        ended += filter(None, [escape(versions.of_proof(project, recipe, name, language))])
         if any(proof.outcome in versions.PROVEN for _, proof in runs):  # otherwise its outcome states the gap
-            gaps = versions.gaps_of_proof(project, versions.all_cells(project, recipe), name, language)
-            ended += [gap(missing) for missing in gaps]
+            ended += map(gap, versions.gaps_of_proof(project, recipe, name, language))
         sentence, source = test.sentence.get(language, name), escape(_without_docstring(test.source))
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{words["semicolon"].join(ended)}</small></p>'
@@ -140,12 +139,12 @@ def compat_table(project: Project, recipe: str, language: str) -> str:
     rows = []
     for run in records.load(project, recipe):
         passed = sum(proof.outcome in versions.PROVEN for proof in run.tests)
-        rows.append([*(run.versions[key] for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
+        rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
     if not rows:
         return ""
     rows += versions.compat_rows(project, recipe, language)
     columns = ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]]
-    return recorded_table(columns, [[versions.cell(text, language) for text in row] for row in rows])
+    return recorded_table(columns, rows)
 
 
 def tally(project: Project, language: str) -> str:
@@ -186,11 +185,6 @@ def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]]) -> t
 def _runs_of(runs: list[Evidence], name: str) -> list[tuple[Evidence, Proof]]:
     """Each of *runs* that ran the test *name*, and how it ended there."""
     return [(run, proof) for run in runs if (proof := run.proof(name))]
-
-
-def _on_versions(project: Project, recipe: str, name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
-    passed = [run for run, proof in runs if proof.outcome in versions.PROVEN]
-    return versions.of_proof(project, versions.all_cells(project, recipe), name, passed, language)
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html import escape
 from importlib.metadata import version
+from itertools import groupby
 
 from cookbook.evidence import cells, environments, records
 from cookbook.evidence.cells import Cell
@@ -16,11 +17,11 @@ from cookbook.evidence.records import Evidence
 from cookbook.project import Project
 from cookbook.render.fragments import gap
 from cookbook.render.words import WORDS
-from cookbook.snapshot import once
 
 PROVEN = ("passed", "xfailed")  # the outcomes that prove a sentence: a watched defect does too
-SEPARATOR = ", "  # of the counts in a cell
 NOTHING = "—"
+Table = tuple[list[str], list[list[str]]]
+"""The headings of a table as text, and its rows, whose cells are HTML."""
 
 
 def minor(number: str) -> str:
@@ -34,25 +35,27 @@ def newest() -> str:
     return minor(version("celery"))
 
 
-def of_proof(project: Project, found: Iterable[Cell], name: str, runs: Iterable[Evidence], language: str) -> str:
-    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": where the proof *name* passed, in the cells
-    *found* and in its *runs* that passed; empty when no cell is about this proof."""
-    ended = [(cell, cell.outcomes[name]) for cell in found if name in cell.outcomes]
+def of_proof(project: Project, recipe: str, name: str, language: str) -> str:
+    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": where the proof *name* passed, in ordinary
+    runs and in the matrix; empty when the matrix has nothing about this proof."""
+    ended = [cell for cell in _all_cells(project, recipe) if name in cell.outcomes]
     if not ended:
         return ""
-    passed = [run.versions for run in runs] + [cell.versions for cell, outcome in ended if outcome in PROVEN]
+    runs = records.load(project, recipe)
+    passed = [run.versions for run in runs if (proof := run.proof(name)) and proof.outcome in PROVEN]
+    passed += [cell.versions for cell in ended if cell.outcomes[name] in PROVEN]
     words = WORDS[language]
     parts = [f"Celery {_ranges(project, {minor(each['celery']) for each in passed})}"] if passed else []
     parts += _servers(passed)
-    stated = {cell.reasons[name] for cell, outcome in ended if outcome == "stated"}
+    stated = {cell.reasons[name] for cell in ended if cell.outcomes[name] == "stated"}
     parts += [words["stated"].format(reason=release) for release in sorted(stated)]
     return words["holds"].format(versions=words["semicolon"].join(parts)) if parts else ""
 
 
-def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: str) -> list[str]:
-    """ "not proven on Celery 5.2–5.6: why" for each reason for which the proof *name* could not be arranged."""
+def gaps_of_proof(project: Project, recipe: str, name: str, language: str) -> list[str]:
+    """ "not proven on Celery 5.2–5.6: why" for each reason for which the matrix skipped the proof *name*."""
     gaps: dict[str, list[Column]] = defaultdict(list)
-    for cell in found:
+    for cell in _all_cells(project, recipe):
         if cell.outcomes.get(name) == "skipped":
             gaps[cell.reasons[name]].append(parse(project, cell.column))
     lines = []
@@ -64,29 +67,18 @@ def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: 
     return lines
 
 
-@once
-def all_cells(project: Project, recipe: str) -> list[Cell]:
-    """The cells of *recipe* that are about the files as they are."""
-    return list(cells.load(project, recipe, columns(project)).values())
-
-
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
-    """A row for each column of the matrix, as text: Celery, server, Django, Python, stack, result."""
+    """A row of HTML cells for each column of the matrix: Celery, server, Django, Python, stack, result."""
     words = WORDS[language]
     found = cells.load(project, recipe, columns(project))
     rows = []
     for column in columns(project):
         cell = found.get(column)
         versions = cell.versions if cell else {}
-        celery, server = column.celery or newest(), _title(column.server)
-        names = [versions.get("celery", celery), versions.get("server", server)]
-        names += [versions.get(key, NOTHING) for key in ("django", "python")]
-        rows.append([*names, "local" if versions else NOTHING, _cell_text(cell, words)])
+        pinned = {"celery": column.celery or newest(), "server": _title(column.server)}
+        names = [versions.get(key, pinned.get(key, NOTHING)) for key in ("celery", "server", "django", "python")]
+        rows.append([*map(escape, names), "local" if versions else NOTHING, _cell_html(cell, words)])
     return rows
-
-
-Table = tuple[list[str], list[list[str]]]
-"""The headings of a table as text, and its rows, whose cells are HTML."""
 
 
 def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> Table:
@@ -105,10 +97,10 @@ def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> 
     rows = []
     for recipe, title in titles.items():
         found = cells.load(project, recipe, which)
-        texts = [_cell_text(found.get(column), words) for column in older]
-        texts += [_run_text(runs[recipe], label, words) for label in ordinary]
-        texts += [_cell_text(found.get(column), words) for column in others]
-        rows.append([title, *(cell(text, language) for text in texts)])
+        row = [_cell_html(found.get(column), words) for column in older]
+        row += [_run_html(runs[recipe], label, words) for label in ordinary]
+        row += [_cell_html(found.get(column), words) for column in others]
+        rows.append([title, *row])
     before, after = ([column.label(newest()) for column in part] for part in (older, others))
     return [words["recipe"], *before, *ordinary, *after], rows
 
@@ -154,6 +146,10 @@ def later_table(
     return [words["since"], words["recipe"], words["what holds"]], rows
 
 
+def _all_cells(project: Project, recipe: str) -> Iterable[Cell]:
+    return cells.load(project, recipe, columns(project)).values()
+
+
 def _stated(found: Iterable[Cell]) -> dict[str, str]:
     """The proofs that fail as stated in the cells *found*, and the release from which each passes."""
     return {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
@@ -177,10 +173,10 @@ def _later(found: Iterable[Cell], passed: set[str]) -> tuple[Counter[str], int]:
     return Counter(_stated(cells_found).values()), len(gaps)
 
 
-def _cell_text(cell: Cell | None, words: Mapping[str, str]) -> str:
-    """How a cell ended, in words that need no color; its counts are joined by SEPARATOR."""
+def _cell_html(cell: Cell | None, words: Mapping[str, str]) -> str:
+    """How a cell ended, in words that need no color, each count on its own line; a gap for what was not run."""
     if cell is None:
-        return words["not run"]
+        return gap(words["not run"])
     if not cell.outcomes:
         return NOTHING
     stated = Counter(cell.reasons[name] for name, outcome in cell.outcomes.items() if outcome == "stated")
@@ -188,21 +184,16 @@ def _cell_text(cell: Cell | None, words: Mapping[str, str]) -> str:
     counts += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
     counts += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
     counts += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
-    return SEPARATOR.join(counts)
+    return "<br>".join(map(escape, counts))
 
 
-def cell(text: str, language: str) -> str:
-    """The HTML of a cell with *text*: a gap for what was not run, each count on its own line."""
-    return gap(text) if text == WORDS[language]["not run"] else escape(text).replace(SEPARATOR, "<br>")
-
-
-def _run_text(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
+def _run_html(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
     """How the ordinary runs with this *label* ended, as their cell of the matrix."""
-    for run in runs:
-        if _ordinary(run) in (label, ""):
-            outcomes = {proof.name: proof.outcome for proof in run.tests}
-            return _cell_text(Cell("", run.recipe, run.date, run.versions, "", outcomes=outcomes), words)
-    return _cell_text(None, words)
+    run = next((run for run in runs if _ordinary(run) in (label, "")), None)
+    if run is None:
+        return _cell_html(None, words)
+    outcomes = {proof.name: proof.outcome for proof in run.tests}
+    return _cell_html(Cell("", run.recipe, run.date, run.versions, "", outcomes=outcomes), words)
 
 
 def _fresh(project: Project, recipe: str) -> list[Evidence]:
@@ -225,14 +216,12 @@ def _title(server: str) -> str:
 def _ranges(project: Project, releases: set[str]) -> str:
     """ "5.2, 5.4–5.7": consecutive releases as a range."""
     known = list(dict.fromkeys([*environments.releases(project), newest()]))
-    groups: list[list[str]] = []
-    for before, release in zip(["", *known], known, strict=False):
-        if release in releases:
-            if groups and groups[-1][-1] == before:
-                groups[-1].append(release)
-            else:
-                groups.append([release])
-    return ", ".join(f"{group[0]}–{group[-1]}" if len(group) > 1 else group[0] for group in groups)
+    ranges = []
+    for is_among, group in groupby(known, releases.__contains__):
+        if is_among:
+            first, *others = group
+            ranges.append(f"{first}–{others[-1]}" if others else first)
+    return ", ".join(ranges)
 
 
 def _servers(versions: Iterable[Mapping[str, str]]) -> list[str]:
