@@ -1,7 +1,7 @@
-"""A recipe's file with one thing taken away or altered: a statement, an argument, a setting's value, a flag, a line.
+"""Makes mutants of a recipe's file: copies with one thing removed or altered: a statement, a setting, a flag, a line.
 
 The mutation tools for Python do not fit recipes: mutmut 3 leaves decorated functions alone, and every task is one;
-cosmic-ray 8 removes no statement, no argument and no entry of a dict, which is what settings are made of.
+cosmic-ray 8 removes no statement, no argument and no entry of a dict, and settings consist of these.
 """
 
 from __future__ import annotations
@@ -9,140 +9,105 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
+
+from cookbook.mutation.changes import Change, Mutant
 
 FLAG = re.compile(r" *(?<![\w-])--?[a-z][\w-]*(?:[ =][^\s\"'|\\-]\S*)?")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\d.])")
-SWITCHES_AND_VERSIONS = ("Dockerfile", ".env.example")  # of their numbers, the next one says nothing
-_IMPORTS = (ast.Import, ast.ImportFrom)
-_NUMERIC = (ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Constant)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change of a file: on which line (from 1), what it is, and the whole text that the file has with it."""
-
-    line: int
-    change: str
-    removes: bool  # rather than alters
-    text: str
+NUMBERS_UNTESTED = ("Dockerfile", ".env.example")  # their numbers are versions and switches: the next one means nothing
+IMPORTS = (ast.Import, ast.ImportFrom)
+NUMERIC = (ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Constant)
 
 
 def mutants(name: str, source: str, shown: Container[int]) -> list[Mutant]:
-    """What can be changed on the *shown* lines of the file called *name*, each once, in the order of the lines.
+    """The mutants of the *shown* lines of the file called *name*, each once, in the order of the lines.
 
-    Imports, docstrings, comments and annotations are left alone: `code()` refuses a name that no import defines, and
-    nothing acts on the others.
+    Imports, docstrings, comments and annotations stay as they are: `code()` refuses a name that no import defines, and
+    the others change nothing that runs.
     """
-    names: Counter[tuple[int, str]] = Counter()
+    seen, original = {source}, _program(name, source)
+    equal: Counter[tuple[int, Change]] = Counter()
     kept = []
-    is_another = _telling_apart(name, source)
-    for mutant in filter(is_another, _candidates(name, source, shown)):
-        names[mutant.line, mutant.change] += 1
-        count = names[mutant.line, mutant.change]
-        kept.append(replace(mutant, change=f"{mutant.change} ({count})") if count > 1 else mutant)
+    found = _of_python(source) if name.endswith(".py") else _of_lines(source, numbers=name not in NUMBERS_UNTESTED)
+    for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.change.removes)):
+        if mutant.line not in shown or mutant.text in seen:
+            continue
+        seen.add(mutant.text)
+        if _program(name, mutant.text) not in (None, original):
+            equal[mutant.line, mutant.change] += 1
+            kept.append(replace(mutant, change=replace(mutant.change, nth=equal[mutant.line, mutant.change])))
     return kept
 
 
-def testable(name: str, source: str, shown: Container[int]) -> set[int]:
-    """The *shown* lines of the file called *name* on which something can be changed: those of its `mutants`."""
-    found: set[int] = set()
-    is_another = _telling_apart(name, source)
-    for mutant in _candidates(name, source, shown):
-        if mutant.line not in found and is_another(mutant):
-            found.add(mutant.line)
-    return found
-
-
-def _candidates(name: str, source: str, shown: Container[int]) -> Iterator[Mutant]:
-    """Each other text that a change of a *shown* line makes of *source*, once, in the order of the lines."""
-    seen = {source}
-    found = _of_python(source) if name.endswith(".py") else _of_lines(source)
-    for mutant in sorted(found, key=lambda mutant: (mutant.line, not mutant.removes)):
-        may_be = mutant.removes or name not in SWITCHES_AND_VERSIONS
-        if may_be and mutant.line in shown and mutant.text not in seen:
-            seen.add(mutant.text)
-            yield mutant
-
-
-def _telling_apart(name: str, source: str) -> Callable[[Mutant], bool]:
-    """Whether a mutant of *source* is another program; costs as much as reading it."""
-    program = ast.dump(ast.parse(source)) if name.endswith(".py") else source
-
-    def is_another(mutant: Mutant) -> bool:
-        if not name.endswith(".py"):
-            return True
-        try:
-            return ast.dump(ast.parse(mutant.text)) != program
-        except SyntaxError:  # an `elif` by itself is no statement
-            return False
-
-    return is_another
+def _program(name: str, text: str) -> str | None:
+    """What counts of the *text* of a file: of Python its syntax tree, None when it has none."""
+    if not name.endswith(".py"):
+        return text
+    try:
+        return ast.dump(ast.parse(text))
+    except SyntaxError:  # such as an `elif` without its `if`
+        return None
 
 
 # Python --------------------------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class _Change:
-    """What stands between two offsets of a source is replaced by *new*; a part of a list goes with its comma."""
-
-    line: int
-    change: str
-    removes: bool
-    start: int
-    end: int
-    new: str = ""
-    is_part: bool = False
+Node = ast.expr | ast.stmt | ast.keyword | ast.excepthandler
 
 
 class _Source:
-    """The bytes of a file, where ast counts columns."""
+    """A file as bytes, since ast counts columns in bytes; makes the mutants that change a span of them.
+
+    Only the changed span differs: proofs may look for the text around it.
+    """
 
     def __init__(self, text: str) -> None:
         self.bytes = text.encode()
         lines = self.bytes.splitlines(keepends=True)
         self.starts = [sum(map(len, lines[:number])) for number in range(len(lines) + 1)]
 
-    def span(self, node: ast.expr | ast.stmt | ast.keyword | ast.excepthandler) -> tuple[int, int]:
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return self.starts[node.lineno - 1] + node.col_offset, self.starts[node.end_lineno - 1] + node.end_col_offset
+    def span(self, first: Node, last: Node | None = None) -> tuple[int, int]:
+        """The offsets of the bytes from the start of *first* to the end of *last*, by default its own."""
+        last = last or first
+        assert last.end_lineno and last.end_col_offset
+        return self.starts[first.lineno - 1] + first.col_offset, self.starts[last.end_lineno - 1] + last.end_col_offset
 
-    def text(self, node: ast.expr | ast.stmt | ast.keyword | ast.excepthandler) -> str:
+    def text(self, node: Node) -> str:
         start, end = self.span(node)
         return self.bytes[start:end].decode()
 
-    def changed(self, change: _Change) -> str:
-        start, end = change.start, change.end
-        if change.is_part:
-            if comma := re.compile(rb"\s*,[ \t]*").match(self.bytes, end):
-                end = comma.end()
-            elif before := re.search(rb",\s*$", self.bytes[:start]):
-                start = before.start()
-        return (self.bytes[:start] + change.new.encode() + self.bytes[end:]).decode()
+    def mutant(self, line: int, change: Change, span: tuple[int, int], new: str = "") -> Mutant:
+        """The mutant with *new* in the place of *span*."""
+        start, end = span
+        return Mutant(line, change, (self.bytes[:start] + new.encode() + self.bytes[end:]).decode())
+
+    def with_comma(self, start: int, end: int) -> tuple[int, int]:
+        """The span of a part of a list and of the comma after it, or else before it."""
+        if comma := re.compile(rb"\s*,[ \t]*").match(self.bytes, end):
+            return start, comma.end()
+        before = re.search(rb",\s*$", self.bytes[:start])
+        return (before.start() if before else start), end
 
 
 def _of_python(text: str) -> Iterator[Mutant]:
-    """Only the text of what changes differs: proofs may look for the text around it."""
     source = _Source(text)
     for node in _acting(ast.parse(text)):
-        for change in (*_removals(node, source), *_alterations(node, source)):
-            yield Mutant(change.line, change.change, change.removes, source.changed(change))
+        yield from _removals(node, source)
+        yield from _alterations(node, source)
 
 
 def _acting(node: ast.AST) -> Iterator[ast.AST]:
     """*node* and what acts in it: no annotation, docstring, import or key of a dict; numbers and f-strings whole."""
     yield node
-    if isinstance(node, ast.JoinedStr) or _is_number(node) or _is_time(node):
+    if isinstance(node, ast.JoinedStr) or _is_number(node) or _is_timeout(node):
         return
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns") or (field == "keys" and isinstance(node, ast.Dict)):
             continue
         for child in value if isinstance(value, list) else [value]:
-            is_element = field == "elts" and isinstance(child, ast.Constant)  # that it can go says enough of it
-            if isinstance(child, ast.AST) and not (_is_text(child) or is_element or isinstance(child, _IMPORTS)):
+            is_element = field == "elts" and isinstance(child, ast.Constant)  # its removal is test enough
+            if isinstance(child, ast.AST) and not (_is_text(child) or is_element or isinstance(child, IMPORTS)):
                 yield from _acting(child)
 
 
@@ -154,43 +119,56 @@ def _is_number(node: ast.AST) -> bool:
     """Whether *node* is a number, or computed of nothing but numbers."""
     parts = list(ast.walk(node))
     constants = [part.value for part in parts if isinstance(part, ast.Constant)]
-    return all(isinstance(part, _NUMERIC) for part in parts) and all(
+    return all(isinstance(part, NUMERIC) for part in parts) and all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in constants
     )
 
 
-def _is_time(node: ast.AST) -> bool:
-    """Whether *node* is how long to wait at most: that it waits shows, but not for how long."""
+def _is_timeout(node: ast.AST) -> bool:
+    """Whether *node* is a timeout: a proof sees that the code waits, but not for how long at most."""
     return isinstance(node, ast.keyword) and node.arg == "timeout" and _is_number(node.value)
 
 
-def _removals(node: ast.AST, source: _Source) -> Iterator[_Change]:
-    if isinstance(node, ast.stmt) and not isinstance(node, ast.Pass | ast.FunctionDef | ast.ClassDef):
-        yield _Change(node.lineno, _without(source.text(node)), True, *source.span(node), "pass")
+def _removals(node: ast.AST, source: _Source) -> Iterator[Mutant]:
+    for part, new in _replaceable(node):
+        yield source.mutant(part.lineno, _without(source.text(part)), source.span(part), new)
     if isinstance(node, ast.FunctionDef) and len(body := [each for each in node.body if not _is_text(each)]) > 1:
-        start, end = source.span(body[0])[0], source.span(body[-1])[1]
-        yield _Change(node.lineno, f"`{node.name}` does nothing", True, start, end, "pass")
+        change = Change("emptied", node.name)
+        yield source.mutant(node.lineno, change, source.span(body[0], body[-1]), "pass")
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         for decorator in node.decorator_list:
             start, end = source.span(decorator)
-            yield _Change(decorator.lineno, _without(f"@{source.text(decorator)}"), True, start - 1, end)
-    for part, new in _replaceable(node, source):
-        yield _Change(part.lineno, _without(source.text(part)), True, *source.span(part), new)
+            yield source.mutant(decorator.lineno, _without(f"@{source.text(decorator)}"), (start - 1, end))
     for first, last in _parts(node):
-        start, end = source.span(first)[0], source.span(last)[1]
+        start, end = source.span(first, last)
         if isinstance(node, ast.Dict) and first is last:  # {**other}
             start = source.bytes.rindex(b"**", 0, start)
-        what = source.bytes[start:end].decode()
+        change = _without(source.bytes[start:end].decode())
         if isinstance(node, ast.Tuple) and len(node.elts) == 2:
             [left] = (element for element in node.elts if element is not first)
-            yield _Change(first.lineno, _without(what), True, *source.span(node), f"({source.text(left)},)")
+            yield source.mutant(first.lineno, change, source.span(node), f"({source.text(left)},)")
         else:
-            yield _Change(first.lineno, _without(what), True, start, end, is_part=True)
+            yield source.mutant(first.lineno, change, source.with_comma(start, end))
     if isinstance(node, ast.BoolOp):
         sign = " and " if isinstance(node.op, ast.And) else " or "
         for operand in node.values:
             rest = sign.join(source.text(value) for value in node.values if value is not operand)
-            yield _Change(operand.lineno, _without(source.text(operand)), True, *source.span(node), f"({rest})")
+            yield source.mutant(operand.lineno, _without(source.text(operand)), source.span(node), f"({rest})")
+
+
+def _replaceable(node: ast.AST) -> Iterator[tuple[Node, str]]:
+    """The parts of *node* that something empty can replace, and what does."""
+    if isinstance(node, ast.stmt) and not isinstance(node, ast.Pass | ast.FunctionDef | ast.ClassDef):
+        yield node, "pass"
+    if isinstance(node, ast.ClassDef):
+        yield from ((base, "object") for base in node.bases)
+    if isinstance(node, ast.comprehension):
+        yield from ((test, "True") for test in node.ifs)
+    if isinstance(node, ast.Try):
+        alone = len(node.handlers) == 1 and not node.finalbody
+        yield from ((handler, "finally: pass" if alone else "") for handler in node.handlers)
+    if isinstance(node, ast.With) and len(node.items) > 1:
+        yield from ((item.context_expr, "__import__('contextlib').nullcontext()") for item in node.items)
 
 
 def _parts(node: ast.AST) -> Iterable[tuple[ast.expr | ast.keyword, ast.expr | ast.keyword]]:
@@ -204,42 +182,29 @@ def _parts(node: ast.AST) -> Iterable[tuple[ast.expr | ast.keyword, ast.expr | a
     return ()
 
 
-def _replaceable(node: ast.AST, source: _Source) -> Iterator[tuple[ast.expr | ast.excepthandler, str]]:
-    """The parts of *node* that something empty can stand in for, and what does."""
-    if isinstance(node, ast.ClassDef):
-        yield from ((base, "object") for base in node.bases)
-    if isinstance(node, ast.comprehension):
-        yield from ((test, "True") for test in node.ifs)
-    if isinstance(node, ast.Try):
-        alone = len(node.handlers) == 1 and not node.finalbody
-        yield from ((handler, "finally: pass" if alone else "") for handler in node.handlers)
-    if isinstance(node, ast.With) and len(node.items) > 1:
-        for item in node.items:
-            yield item.context_expr, "__import__('contextlib').nullcontext()"
-
-
-def _alterations(node: ast.AST, source: _Source) -> Iterator[_Change]:
+def _alterations(node: ast.AST, source: _Source) -> Iterator[Mutant]:
     if isinstance(node, ast.If | ast.IfExp | ast.While):
         test = source.text(node.test)
-        yield _Change(node.test.lineno, f"`not ({test})`", False, *source.span(node.test), f"(not ({test}))")
-    if isinstance(node, ast.keyword) and _is_time(node):
-        yield _altered(node.value, "0", source)
+        yield source.mutant(node.test.lineno, Change("negated", test), source.span(node.test), f"(not ({test}))")
+    if isinstance(node, ast.keyword) and _is_timeout(node):
+        yield _replaced(node.value, "0", source)
     elif isinstance(node, ast.expr) and _is_number(node):
         number = ast.literal_eval(node) if isinstance(node, ast.Constant | ast.UnaryOp) else None
-        yield _altered(node, f"({source.text(node)} + 1)" if number is None else repr(number + 1), source)
+        yield _replaced(node, f"({source.text(node)} + 1)" if number is None else repr(number + 1), source)
     elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
         text = source.text(node)
-        yield _altered(node, f"{text[:-1]}x{text[-1]}", source)
+        yield _replaced(node, f"{text[:-1]}x{text[-1]}", source)
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield _altered(node, str(not node.value), source)
+        yield _replaced(node, str(not node.value), source)
 
 
-def _altered(node: ast.expr, new: str, source: _Source) -> _Change:
-    return _Change(node.lineno, f"`{_first_line(source.text(node))}` is `{new}`", False, *source.span(node), new)
+def _replaced(node: ast.expr, new: str, source: _Source) -> Mutant:
+    change = Change("replaced", _first_line(source.text(node)), new)
+    return source.mutant(node.lineno, change, source.span(node), new)
 
 
-def _without(text: str) -> str:
-    return f"without `{_first_line(text)}`"
+def _without(text: str) -> Change:
+    return Change("removed", _first_line(text))
 
 
 def _first_line(text: str) -> str:
@@ -250,29 +215,27 @@ def _first_line(text: str) -> str:
 # Other files ---------------------------------------------------------------------------------------------------------
 
 
-def _of_lines(text: str) -> Iterator[Mutant]:
-    """Lines with what is indented below them, the flags and the numbers in them."""
+def _of_lines(text: str, *, numbers: bool) -> Iterator[Mutant]:
+    """Lines with what is indented below them, the flags in them, and the *numbers* if these are to change."""
     lines = text.split("\n")
     for at, line in enumerate(lines):
         words = line.strip().rstrip("\\").strip()
         if not words or re.match(r"#(?!!)", words):
             continue
-
-        def changed(*new: str, until: int = 0) -> str:
-            return "\n".join([*lines[:at], *new, *lines[max(at + 1, until) :]])  # noqa: B023  # called at once
-
-        depth = len(line) - len(line.lstrip())
-        below = next((n for n in range(at + 1, len(lines)) if _depth(lines[n]) <= depth), len(lines))
+        below = next((n for n in range(at + 1, len(lines)) if _depth(lines[n]) <= _depth(line)), len(lines))
         until = below if words.endswith(":") else at + 1
-        yield Mutant(at + 1, _without(words), True, changed(until=until))
-        for match in FLAG.finditer(line):
-            if match[0].strip() != words:
-                left = line[: match.start()] + line[match.end() :]
-                yield Mutant(at + 1, _without(match[0].strip()), True, changed(left))
-        for match in NUMBER.finditer(line):
-            new = f"{float(match[0]) + 1:g}" if "." in match[0] else str(int(match[0]) + 1)
-            left = line[: match.start()] + new + line[match.end() :]
-            yield Mutant(at + 1, f"`{match[0]}` is `{new}`", False, changed(left))
+        yield Mutant(at + 1, _without(words), "\n".join(lines[:at] + lines[until:]))
+        edits = [(match, Change("removed", match[0].strip())) for match in FLAG.finditer(line)]
+        if numbers:
+            edits += [(match, Change("replaced", match[0], _next(match[0]))) for match in NUMBER.finditer(line)]
+        for match, change in edits:
+            if change != _without(words):
+                edited = line[: match.start()] + change.new + line[match.end() :]
+                yield Mutant(at + 1, change, "\n".join([*lines[:at], edited, *lines[at + 1 :]]))
+
+
+def _next(number: str) -> str:
+    return f"{float(number) + 1:g}" if "." in number else str(int(number) + 1)
 
 
 def _depth(line: str) -> int:

@@ -1,28 +1,44 @@
-"""What became of each mutant of a recipe: kept in tests/evidence/mutations/, counted while its files are the same."""
+"""What the proofs make of each mutant of a recipe: kept in tests/evidence/mutations/, valid for the same files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cookbook.evidence import records
 from cookbook.mutation import mutants
-from cookbook.mutation.mutants import Mutant
+from cookbook.mutation.changes import Mutant, read_change
 from cookbook.project import LANGUAGES, CookbookError, Project, write_whole
 from cookbook.snapshot import once
 from cookbook.sources import shown_lines
 
-STATED = "tests/recipes/untestable.toml"
+UNTESTABLE = "tests/recipes/untestable.toml"
 SURVIVED = "survived"  # the other outcomes are `killed` and `timeout`, which is a way of being killed
+Key = tuple[str, int, str]  # of a mutant in its recipe: file, line, and the change as text
+
+
+class Planned(NamedTuple):
+    """A mutant of *file*, whose line has *text* without it."""
+
+    file: str
+    text: str
+    mutant: Mutant
+
+    @property
+    def key(self) -> Key:
+        """What names the mutant in its recipe."""
+        return self.file, self.mutant.line, str(self.mutant.change)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the proofs took one mutant: *by* is the proof that failed, *text* the line as the file has it."""
+    """How the proofs took one mutant: *by* is the proof that failed, *text* the line without the mutant, *change* the
+    text of a `Change`, *seconds* how long pytest took."""
 
     file: str
     line: int
@@ -33,12 +49,17 @@ class Verdict:
     by: str
     seconds: float
 
+    @property
+    def key(self) -> Key:
+        """What names its mutant in its recipe."""
+        return self.file, self.line, self.change
+
 
 @dataclass(frozen=True)
-class Statement:
-    """A line that cannot be proven, or one change of it that no proof can see, and why, in both languages.
+class Untestable:
+    """A line that no proof can test, or one *change* of it ("" for the whole line), and why, by language.
 
-    It stands on line *at* of STATED; *change* is empty when it is about all of the line.
+    Its entry is on line *at* of UNTESTABLE.
     """
 
     file: str
@@ -47,32 +68,26 @@ class Statement:
     reason: dict[str, str]
     at: int
 
-    def is_about(self, verdict: Verdict) -> bool:
+    def explains(self, verdict: Verdict) -> bool:
+        """Whether *verdict* is about this line and change."""
         return (self.file, self.text) == (verdict.file, verdict.text) and self.change in ("", verdict.change)
 
 
-def planned(project: Project, recipe: str) -> dict[str, list[Mutant]]:
-    """The mutants of the lines that are counted for *recipe*, by file."""
-    found = {}
+def planned(project: Project, recipe: str) -> list[Planned]:
+    """The mutants of the lines that are counted for *recipe*."""
+    found = []
     for path, each in shown_lines.files_of_recipe(project, recipe).items():
         source = (project.root / path).read_text(encoding="utf-8")
-        found[path] = mutants.mutants(Path(path).name, source, each.lines)
-    return {path: each for path, each in found.items() if each}
-
-
-def testable_lines(project: Project, recipe: str) -> set[tuple[str, int]]:
-    """The lines that `planned` has a mutant of, as (file, line)."""
-    found = set()
-    for path, each in shown_lines.files_of_recipe(project, recipe).items():
-        source = (project.root / path).read_text(encoding="utf-8")
-        found |= {(path, line) for line in mutants.testable(Path(path).name, source, each.lines)}
+        lines = source.split("\n")
+        made = mutants.mutants(Path(path).name, source, each.lines)
+        found += [Planned(path, lines[mutant.line - 1].strip(), mutant) for mutant in made]
     return found
 
 
 def judges(project: Project, recipe: str) -> list[str]:
     """The recipes whose proofs are about the lines counted for *recipe*, itself first."""
-    files = shown_lines.files_of_recipe(project, recipe).values()
-    return list(dict.fromkeys([recipe, *(name for file in files for name in file.recipes)]))
+    shown = shown_lines.files_of_recipe(project, recipe).values()
+    return list(dict.fromkeys([recipe, *(name for each in shown for name in each.recipes)]))
 
 
 def digest(project: Project, recipe: str) -> str:
@@ -84,7 +99,7 @@ def digest(project: Project, recipe: str) -> str:
 
 
 def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
-    """The digest of the files that the verdicts are about, and these; empty when there are none."""
+    """The digest of the files that the verdicts of *recipe* are about, and the verdicts; empty when there are none."""
     file = _file(project, recipe)
     if not file.exists():
         return "", []
@@ -98,22 +113,22 @@ def load(project: Project, recipe: str) -> tuple[str, list[Verdict]]:
 
 @once
 def fresh(project: Project, recipe: str, files: Project | None = None) -> list[Verdict]:
-    """The verdicts of *recipe* that hold for *files*, by default the project's: none when one of them was edited."""
+    """The verdicts of *recipe*, if they are about the files as *files* has them, by default the project; else none."""
     about, verdicts = load(project, recipe)
     return verdicts if about and about == digest(files or project, recipe) else []
 
 
 def save(project: Project, recipe: str, about: str, verdicts: Iterable[Verdict]) -> None:
-    """Put the verdicts in their place, whole or not at all, one on a line so that a change of one is one line."""
+    """Write the verdicts of *recipe*, whole or not at all, each on its own line so that a diff shows what changed."""
     ordered = sorted(verdicts, key=lambda verdict: (verdict.file, verdict.line, not verdict.removes, verdict.change))
     lines = ",\n".join(json.dumps(asdict(verdict), ensure_ascii=False) for verdict in ordered)
     write_whole(_file(project, recipe), f'{{"digest": "{about}", "mutants": [\n{lines}\n]}}\n')
 
 
 @once
-def statements(project: Project) -> list[Statement]:
-    """The lines that STATED says cannot be proven; CookbookError when it is not written as it has to be."""
-    file = project.root / STATED
+def untestable(project: Project) -> list[Untestable]:
+    """The entries of UNTESTABLE; CookbookError when one is incomplete."""
+    file = project.root / UNTESTABLE
     if not file.exists():
         return []
     source = file.read_text(encoding="utf-8")
@@ -122,37 +137,39 @@ def statements(project: Project) -> list[Statement]:
     try:
         for at, entry in zip(starts, tomllib.loads(source).get("line", []), strict=True):
             reason = {language: str(entry[language]) for language in LANGUAGES}
-            found.append(Statement(entry["file"], entry["text"].strip(), entry.get("change", ""), reason, at))
+            change = str(read_change(entry["change"])) if "change" in entry else ""
+            found.append(Untestable(entry["file"], entry["text"].strip(), change, reason, at))
     except (ValueError, KeyError, TypeError) as error:
-        raise CookbookError(f"{STATED}: {error}: each [[line]] has file, text, and the reason as en and fr") from error
+        raise CookbookError(
+            f"{UNTESTABLE}: {error}: give each [[line]] its file, its text, and the reason as en and fr; "
+            "copy a change from what `make mutate` prints"
+        ) from error
     return found
 
 
 def unexplained(project: Project, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The survivors that no statement is about."""
-    stated = statements(project)
-    return [
-        verdict
-        for verdict in verdicts
-        if verdict.outcome == SURVIVED and not any(each.is_about(verdict) for each in stated)
-    ]
+    """The survivors among *verdicts* that no entry of UNTESTABLE explains."""
+    entries = untestable(project)
+    survivors = (verdict for verdict in verdicts if verdict.outcome == SURVIVED)
+    return [verdict for verdict in survivors if not any(entry.explains(verdict) for entry in entries)]
 
 
-def idle_statements(project: Project, verdicts: Iterable[Verdict], files: Iterable[str]) -> list[str]:
-    """A line for each statement about one of *files* that no survivor among *verdicts* bears out."""
+def unneeded(project: Project, verdicts: Iterable[Verdict], files: Collection[str]) -> list[str]:
+    """A line for each entry of UNTESTABLE about one of *files* that explains no survivor among *verdicts*."""
     survivors = [verdict for verdict in verdicts if verdict.outcome == SURVIVED]
     return [
-        f"{STATED}:{each.at}: no survivor on a line `{each.text}` of {each.file}: remove the entry, or correct its text"
-        for each in statements(project)
-        if each.file in files and not any(each.is_about(verdict) for verdict in survivors)
+        f"{UNTESTABLE}:{entry.at}: no survivor on a line `{entry.text}` of {entry.file}: remove the entry, or correct "
+        "its text"
+        for entry in untestable(project)
+        if entry.file in files and not any(entry.explains(verdict) for verdict in survivors)
     ]
 
 
 def proven_lines(verdicts: Iterable[Verdict]) -> set[tuple[str, int]]:
-    """The lines that *verdicts* bear out, as (file, line).
+    """The lines that *verdicts* prove, as (file, line).
 
-    A line is proven when the proofs see each thing taken away from it; of a line that nothing can be taken from, when
-    they see each alteration.
+    A line is proven when a proof fails for each removal from it; a line that only alterations change, when one fails
+    for each alteration.
     """
     by_line: dict[tuple[str, int], list[Verdict]] = {}
     for verdict in verdicts:

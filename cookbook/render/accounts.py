@@ -1,9 +1,9 @@
-"""What each recipe rests on, counted: blocks, lines shown and proven, claims, versions; for a page, and as JSON."""
+"""Counts what each recipe rests on: blocks, lines shown and proven, claims, versions; for a page, and as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -11,21 +11,25 @@ from pathlib import Path
 from cookbook.checks import numbers
 from cookbook.evidence import records
 from cookbook.mutation import verdicts
+from cookbook.mutation.changes import read_change
 from cookbook.mutation.verdicts import Verdict
 from cookbook.project import COMPOSE_FILE, LANGUAGES, Project
 from cookbook.render import proofs
+from cookbook.render.fragments import gap, inline, recorded_table
 from cookbook.render.words import WORDS
 from cookbook.snapshot import once
 from cookbook.sources import pages, shown_lines, snippets
 
 JSON = "how-we-know.json"
-STACK_LINES = "lines"  # the record of a run that took the Compose file apart line by line, a row for each
+COUNTS = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
+STACK_LINES = "lines"  # the record of the run that removed each line of the Compose file: a row for each
+CUT = "…"  # what such a row ends with when its line is longer
 
 
 @dataclass(frozen=True)
 class Account:
-    """One recipe in numbers. Of its lines shown, *testable* are those that a mutant changes, *proven* those that fresh
-    verdicts or a run on the stack bear out. Of its proofs, *second_tries* failed beside others and passed alone."""
+    """One recipe in numbers. Of its lines shown, *testable* are those with a mutant, *proven* those that fresh verdicts
+    or a run on the stack prove. Of its proofs, *second_tries* failed beside others and passed alone."""
 
     recipe: str
     page: str
@@ -78,58 +82,56 @@ def accounts(project: Project) -> list[Account]:
 
 
 def table(project: Project, language: str, link_to: Callable[[str], str]) -> str:
-    """The accounts as a table, with their total as its last row, and how many proofs needed a second try; *link_to*
+    """The accounts as HTML: a row for each recipe, their total, and how many proofs needed a second try. *link_to*
     gives the address of a recipe's page."""
     words = WORDS[language]
     found = accounts(project)
-    keys = ("blocks", "lines", "testable", "proven", "proofs", "claims", "numbers", "defaults")
     rows = [
         [
             f'<a class="unbroken" href="{link_to(each.recipe)}">{each.recipe}</a>',
-            *(str(getattr(each, key)) for key in keys),
-            *_run(each),
+            *(str(getattr(each, key)) for key in COUNTS),
+            *(f'<span class="unbroken">{escape(text)}</span>' for text in (each.date[:10], ", ".join(each.versions))),
         ]
         for each in found
     ]
-    total = [str(sum(getattr(each, key) for each in found)) for key in keys]
-    rows.append([f"<strong>{cell}</strong>" if cell else "" for cell in (words["total"], *total, "", "")])
-    columns = [words[f"account {key}"] for key in ("recipe", *keys, "date", "versions")]
+    totals = [words["total"], *(str(sum(getattr(each, key) for each in found)) for key in COUNTS)]
+    rows.append([*(f"<strong>{cell}</strong>" for cell in totals), "", ""])
+    columns = [words[f"account {key}"] for key in ("recipe", *COUNTS, "date", "versions")]
     again = words["second tries"].format(count=sum(each.second_tries for each in found))
-    return f"{proofs.recorded_table(columns, rows)}<p>{proofs.inline(again)}</p>"
+    return f"{recorded_table(columns, rows)}<p>{inline(again)}</p>"
 
 
 def survivors(project: Project, language: str) -> str:
-    """The changes that no proof sees, as a list: those that nothing explains, then the lines said to be untestable."""
-    words = WORDS[language]
-    items = [  # what nothing explains comes first
-        f"<li><code>{escape(each.file)}:{each.line}</code> {_said(each.change, words)}</li>"
+    """The changes that no proof detects, as a list: first those that nothing explains, then the untestable lines."""
+    items = [
+        f"<li><code>{escape(each.file)}:{each.line}</code> {_change(each.change, language)}</li>"
         for each in _unexplained(project)
     ]
-    for each in verdicts.statements(project):
-        line = f"<code>{escape(each.file)}</code> <code>{escape(each.text)}</code>"
-        change = f" ({_said(each.change, words)})" if each.change else ""
-        items.append(f"<li>{line}{change} — {proofs.inline(each.reason[language])}</li>")
-    return f"<ul>{''.join(items)}</ul>" if items else f"<p>{words['no survivors']}</p>"
+    for entry in verdicts.untestable(project):
+        line = f"<code>{escape(entry.file)}</code> <code>{escape(entry.text)}</code>"
+        change = f" ({_change(entry.change, language)})" if entry.change else ""
+        items.append(f"<li>{line}{change} — {inline(entry.reason[language])}</li>")
+    return f"<ul>{''.join(items)}</ul>" if items else f"<p>{WORDS[language]['no survivors']}</p>"
 
 
 def unproven(project: Project, language: str, path: str, *symbols: str) -> str:
-    """What stands below a block of code() that shows lines said to be untestable; empty without any."""
+    """The notes below a block of code() that shows untestable lines; empty when it shows none."""
     file = snippets.from_root(path)
-    stated = [each for each in verdicts.statements(project) if each.file == file and not each.change]
+    stated = [each for each in verdicts.untestable(project) if each.file == file and not each.change]
     if not stated:
         return ""
     lines = (project.root / file).read_text(encoding="utf-8").split("\n")
     texts = {lines[number - 1].strip() for number in snippets.line_numbers(project, path, *symbols)}
-    gap = f'<span class="gap">{WORDS[language]["not proven"]}</span>'
+    mark = gap(WORDS[language]["not proven"])
     return "".join(
-        f'<p class="unproven">{gap} <code>{escape(each.text)}</code> {proofs.inline(each.reason[language])}</p>'
+        f'<p class="unproven">{mark} <code>{escape(each.text)}</code> {inline(each.reason[language])}</p>'
         for each in stated
         if each.text in texts
     )
 
 
 def write(project: Project, file: Path) -> None:
-    """The same as JSON, for machines."""
+    """Write the accounts, the survivors and the untestable lines to *file* as JSON, for programs."""
     found = accounts(project)
     data = {
         "recipes": [asdict(each) for each in found],
@@ -139,7 +141,7 @@ def write(project: Project, file: Path) -> None:
         ],
         "untestable": [
             {"file": each.file, "text": each.text, "change": each.change, "reason": each.reason}
-            for each in verdicts.statements(project)
+            for each in verdicts.untestable(project)
         ],
     }
     file.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -149,16 +151,16 @@ def _lines(
     project: Project, recipe: str, files: dict[str, shown_lines.ShownFile]
 ) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """The testable and the proven lines of *files*, which are counted for *recipe*."""
-    testable = verdicts.testable_lines(project, recipe)
+    testable = {(each.file, each.mutant.line) for each in verdicts.planned(project, recipe)}
     proven = testable & verdicts.proven_lines(verdicts.fresh(project, recipe))
     rows = [] if records.problems(project, recipe) else proofs.record(project, recipe, STACK_LINES) or []
-    told = tuple(str(row["line"]).rstrip("…") for row in rows)
-    if COMPOSE_FILE in files and told:
+    starts = tuple(str(row["line"]).rstrip(CUT) for row in rows)
+    if COMPOSE_FILE in files and starts:
         lines = (project.root / COMPOSE_FILE).read_text(encoding="utf-8").split("\n")
-        lines_shown = files[COMPOSE_FILE].lines
-        seen = {(COMPOSE_FILE, number) for number in lines_shown if lines[number - 1].strip().startswith(told)}
-        testable |= seen
-        proven |= seen
+        shown = files[COMPOSE_FILE].lines
+        removed = {(COMPOSE_FILE, number) for number in shown if lines[number - 1].strip().startswith(starts)}
+        testable |= removed
+        proven |= removed
     return testable, proven
 
 
@@ -167,12 +169,8 @@ def _unexplained(project: Project) -> list[Verdict]:
     return verdicts.unexplained(project, fresh)
 
 
-def _said(change: str, words: Mapping[str, str]) -> str:
-    """A change as the page's language says it."""
-    return proofs.inline(change.replace("without `", f"{words['without']} `", 1).replace("` is `", "` → `", 1))
-
-
-def _run(account: Account) -> Iterator[str]:
-    """The day of the last run of a recipe, and what it ran on, each on one line: that of the row."""
-    for text in (account.date[:10], ", ".join(account.versions)):
-        yield f'<span class="unbroken">{escape(text)}</span>'
+def _change(text: str, language: str) -> str:
+    """The change of a mutant, which *text* names, as HTML in *language*."""
+    change = read_change(text)
+    nth = f" ({change.nth})" if change.nth > 1 else ""
+    return inline(WORDS[language][f"change {change.kind}"].format(operand=change.operand, new=change.new) + nth)

@@ -1,4 +1,4 @@
-"""What a macro knows of the build that it is called in: the project, the language, the page, and what is missing."""
+"""What a macro knows about its build: the project, the language, the page; and how it reports what is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("mkdocs.cookbook")
 
 
 def begin(env: MacrosPlugin) -> Context:
-    """Make the context of every macro that is called in the build of *env*, and keep it with *env*."""
+    """Make the context of the macros that the build of *env* calls, and keep it with *env*."""
     project = getattr(env, "snapshot", None) or Snapshot(Path(str(env.project_dir)))
     context = Context(env, project, str(env.conf["theme"]["language"]))
     env.context = context  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def give(env: MacrosPlugin, project: Snapshot) -> None:
 
 @dataclass
 class Context:
-    """The build that a macro is called in: the project, the language, and the page of the moment."""
+    """The build that calls a macro: the project, the language, and the current page."""
 
     env: MacrosPlugin
     project: Snapshot
@@ -55,10 +55,12 @@ class Context:
 
     @property
     def words(self) -> Mapping[str, str]:
+        """The words of the machinery in the language of the build."""
         return WORDS[self.language]
 
     @property
     def page(self) -> Any:
+        """The page of MkDocs that is being built."""
         return self.env.page
 
     def repository(self) -> str:
@@ -67,18 +69,21 @@ class Context:
         return f"{repository['url'].rstrip('/')}/{repository['view']}" if repository["url"] else ""
 
     def missing(self, text: str, *, stated: bool = False) -> str:
-        """A gap in the evidence: a mark while writing, a refusal when publishing unless a run *stated* its reason."""
+        """The mark of a gap in the evidence. Publishing refuses it, unless a run *stated* its reason."""
         level = logging.WARNING if os.environ.get("COOKBOOK_PUBLISH") and not stated else logging.INFO
         log.log(level, "%s: %s", self.caller(), text)
         return f'<span class="gap" title="{attribute(text)}">{self.words["not proven"]}</span>'
 
     def unrecorded(self, recipe: str, record: str) -> str:
-        """The gap where something recorded should stand; stated if the run skipped its proof, with a reason."""
+        """The gap in the place of a record; stated if the run skipped its proof with a reason."""
         stated = proofs.skipped(self.project, recipe, record)
         return self.missing(f"{recipe}: no run recorded {record!r}", stated=stated)
 
     def caller(self) -> str:
-        """`docs/fr/redis/keys.md:12`: where the page calls the macro that is running."""
+        """`docs/fr/redis/keys.md:12`: where the page calls the macro that is running.
+
+        Jinja gives a macro no line number, so this looks for the frame of its compiled template.
+        """
         file = Path(self.page.file.abs_src_path)
         where = self.project.relative(file)
         frame = sys._getframe(1)
@@ -88,7 +93,7 @@ class Context:
             return where
         template = frame.f_globals["__jinja_template__"]
         header = re.match(r"---\n.*?\n---\s*\n", file.read_text(encoding="utf-8-sig"), re.S)
-        above = header[0].count("\n") if header else 0  # mkdocs took the front matter away
+        above = header[0].count("\n") if header else 0  # the template lacks the front matter
         return f"{where}:{template.get_corresponding_lineno(frame.f_lineno) + above}"
 
     def to_root(self) -> str:
@@ -108,10 +113,10 @@ class Context:
     def titles(self) -> dict[str, str]:
         """The title of the page of each recipe, linked from this page, in the order of the titles."""
         found = pages.of_recipes(self.project, self.language).items()
-        links = {
-            recipe: f'<a href="{self._address(file)}">{escape(meta["title"])}</a>' for recipe, (file, meta) in found
+        by_title = sorted(found, key=lambda item: escape(item[1][1]["title"]).casefold())
+        return {
+            recipe: f'<a href="{self._address(file)}">{escape(meta["title"])}</a>' for recipe, (file, meta) in by_title
         }
-        return dict(sorted(links.items(), key=lambda item: item[1].partition(">")[2].casefold()))
 
     def _address(self, file: Path) -> str:
         address = file.relative_to(self.project.docs / self.language).with_suffix("").as_posix()

@@ -1,4 +1,4 @@
-"""What a page can call, for mkdocs-macros: each macro does one thing, and says in one line why it cannot."""
+"""The macros that pages call, for mkdocs-macros; one that fails reports why in one line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook.project import CookbookError
-from cookbook.render import accounts, diagrams, proofs, reference, timelines, versions
+from cookbook.render import accounts, drawings, proofs, reference, versions
 from cookbook.render.context import Context, begin, context_of
+from cookbook.render.fragments import inline, recorded_table, value_text
 from cookbook.render.markdown import NOT_SEARCHED, attribute, fenced, html_block, typeset
-from cookbook.render.proofs import recorded_table
 from cookbook.sources import snippets, transcripts
 
 log = logging.getLogger("mkdocs.cookbook")
@@ -23,7 +23,7 @@ CONSOLE = ".console"
 
 
 def define_env(env: MacrosPlugin) -> None:
-    """Called by mkdocs-macros once for each build."""
+    """Define the macros: mkdocs-macros calls this once for each build."""
     context = begin(env)
     evidenced = (compat, matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
@@ -31,10 +31,10 @@ def define_env(env: MacrosPlugin) -> None:
 
 
 def on_post_page_macros(env: MacrosPlugin) -> None:
-    """Put under the title what the page was verified on, at its end its proofs; and its keywords into the search."""
+    """Add to a page what it was verified on, below its title, its proofs at the end, and its keywords for search."""
     context = context_of(env)
     meta = env.page.meta
-    # What the search index has of a page beside its text, by the one name that it knows for it.
+    # The search index takes more than the text of a page only from its tags.
     meta["tags"] = [*filter(None, [meta.get("description")]), *meta.get("keywords", [])]
     recipe = meta.get("recipe")
     if not recipe:
@@ -54,7 +54,7 @@ def on_post_page_macros(env: MacrosPlugin) -> None:
 
 
 def code(context: Context, path: str, *symbols: str, notes: Mapping[str, str] | None = None) -> str:
-    """A snippet of a recipe file; *notes* attach to the one line that holds their key."""
+    """A snippet of a recipe file; each of *notes* belongs to the one line that contains its key."""
     snippet = snippets.cut(context.project, path, *symbols)
     text, explanations = snippets.annotate(snippet, notes or {})
     source = ":".join((snippet.path, ",".join(symbols))) if symbols else snippet.path
@@ -83,17 +83,17 @@ def transcript(context: Context, path: str) -> str:
 def proven(context: Context, test: str) -> str:
     """The mark beside a claim: which test, when, on what. *test* is ``recipe::test_function``."""
     recipe, _, name = test.partition("::")
-    claim = proofs.find(context.project, recipe, name)
-    if claim.gap:
-        return context.missing(f"{test}: {claim.gap[context.language]}", stated=claim.is_stated)
-    title = typeset(f"{claim.sentence[context.language]} — {claim.summary(context.language)}")
+    status = proofs.status(context.project, recipe, name)
+    if status.gap:
+        return context.missing(f"{test}: {status.gap[context.language]}", stated=status.is_stated)
+    title = typeset(f"{status.sentence[context.language]} — {status.summary(context.language)}")
     target = f"{context.link_to(recipe)}#proof-{name}"
     label = escape(context.words["proof"])
     return f'<a class="proof" href="{target}" title="{attribute(title)}" aria-label="{label}">✓</a>'
 
 
 def setting(context: Context, name: str) -> str:
-    """A Celery setting under its Django name, with its default at hand and a link to its manual entry."""
+    """A Celery setting by its Django name, linked to its manual entry; its tooltip has the default."""
     found = reference.setting(name)
     title = context.words["default"].format(type=found.type, default=reference.written(found.default))
     return f'[`{found.name}`]({found.url}){{ .setting title="{title.replace(chr(34), chr(39))}" }}'
@@ -105,34 +105,32 @@ def default(context: Context, name: str) -> str:
 
 
 def compat(context: Context, recipe: str) -> str:
-    """The versions that a recipe ran on, from its evidence; what was not run is not in it."""
+    """The versions that a recipe ran on, from its evidence."""
     found = proofs.compat_table(context.project, recipe, context.language)
     return html_block(found) if found else context.missing(f"{recipe}: no evidence")
 
 
 def matrix(context: Context, *, caption: str) -> str:
-    """Every recipe on every version: how each ended in each column of the matrix, and what was not run."""
-    return html_block(
-        recorded_table(*versions.matrix_table(context.project, context.titles(), context.language), caption, named=True)
-    )
+    """Every recipe on every version: how it ended in each column of the matrix, and what was not run."""
+    found = versions.matrix_table(context.project, context.titles(), context.language)
+    return html_block(recorded_table(*found, caption, named=True))
 
 
 def since(context: Context, *, caption: str) -> str:
-    """From which release of Celery each recipe holds, as the matrix shows it."""
-    return html_block(
-        recorded_table(*versions.since_table(context.project, context.titles(), context.language), caption, named=True)
-    )
+    """From which release of Celery each recipe passes, by the matrix."""
+    found = versions.since_table(context.project, context.titles(), context.language)
+    return html_block(recorded_table(*found, caption, named=True))
 
 
 def later(context: Context, *, caption: str) -> str:
-    """What the matrix saw fail on older releases of Celery, as stated: from which release it holds, in whose words."""
+    """The proofs that fail on older releases of Celery, as stated: from which release each passes."""
 
     def sentence(recipe: str, name: str) -> str:
-        told = proofs.find(context.project, recipe, name).sentence.get(context.language, name)
-        return proofs.inline(told) + proven(context, f"{recipe}::{name}")
+        text = proofs.status(context.project, recipe, name).sentence.get(context.language, name)
+        return inline(text) + proven(context, f"{recipe}::{name}")
 
-    rows = versions.later_table(context.project, context.titles(), sentence, context.language)
-    return html_block(recorded_table(*rows, caption))
+    found = versions.later_table(context.project, context.titles(), sentence, context.language)
+    return html_block(recorded_table(*found, caption))
 
 
 def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:
@@ -140,7 +138,8 @@ def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str,
     messages = proofs.record(context.project, recipe, record)
     if messages is None:
         return context.unrecorded(recipe, record)
-    return _figure(context, diagrams.sequence(messages, actors, caption), caption, diagrams.steps(messages, actors))
+    drawing = drawings.sequence(messages, actors, caption)
+    return _figure(context, drawing, caption, drawings.messages_as_list(messages, actors))
 
 
 def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, str], caption: str) -> str:
@@ -151,8 +150,8 @@ def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, 
     if unknown := {bar["lane"] for bar in bars} - lanes.keys():
         raise CookbookError(f"record {record!r} of {recipe} has bars in the lanes {sorted(unknown)}: name them too")
     decimal = context.words["decimal"]
-    drawing = timelines.timeline(bars, lanes, caption, decimal)
-    return _figure(context, drawing, caption, timelines.rows(bars, lanes, decimal))
+    drawing = drawings.timeline(bars, lanes, caption, decimal)
+    return _figure(context, drawing, caption, drawings.bars_as_table(bars, lanes, decimal))
 
 
 def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, str], caption: str = "") -> str:
@@ -163,35 +162,35 @@ def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, s
     for row in rows:
         if unknown := columns.keys() - row.keys():
             raise CookbookError(f"record {record!r} of {recipe} has no {sorted(unknown)}: it has {sorted(row)}")
-    cells = [[_cell(row[key], context.words) for key in columns] for row in rows]
+    cells = [[_cell(row[key], context.language) for key in columns] for row in rows]
     return html_block(recorded_table(list(columns.values()), cells, caption))
 
 
 def tally(context: Context) -> str:
-    """What the whole cookbook stands on: proofs, recipes, versions, date; from the evidence alone."""
+    """How much the whole cookbook proves: proofs, recipes, versions, date; from the evidence alone."""
     found = proofs.tally(context.project, context.language)
     return html_block(found) if found else context.missing("no evidence")
 
 
 def proven_lines(context: Context) -> str:
-    """How many lines that pages show were taken away, one at a time, with a proof that failed each time."""
+    """How many lines of the pages are proven: without each of them, a proof fails."""
     return f'<strong class="count">{sum(each.proven for each in accounts.accounts(context.project))}</strong>'
 
 
 def account(context: Context) -> str:
-    """What each recipe rests on, counted; and the same as JSON."""
+    """The counts of what each recipe rests on, and a link to them as JSON."""
     address = f"{context.to_root()}{accounts.JSON}"
     link = f'<p><a href="{address}">{context.words["as JSON"]}</a></p>'
     return html_block(accounts.table(context.project, context.language, context.link_to) + link)
 
 
 def survivors(context: Context) -> str:
-    """What no proof sees when it is taken away or altered."""
+    """The removals and alterations that no proof detects."""
     return html_block(accounts.survivors(context.project, context.language))
 
 
 def _figure(context: Context, svg: str, caption: str, text: str) -> str:
-    """A diagram over its caption and the same as text, which is what the search reads of it."""
+    """A drawing, its caption, and the same as *text*, which the search reads instead of the drawing."""
     return html_block(
         f'<figure class="diagram">{svg.replace("<svg", "<svg " + NOT_SEARCHED, 1)}'
         f"<figcaption>{escape(caption)}</figcaption>"
@@ -200,11 +199,11 @@ def _figure(context: Context, svg: str, caption: str, text: str) -> str:
 
 
 def _guarded(function: Callable[..., str], context: Context) -> Callable[..., str]:
-    """What a macro cannot do becomes one warning (fatal under --strict) and a mark on the page."""
+    """*function* as a macro: an error becomes one warning (fatal under --strict) and a mark on the page."""
 
     def guarded(*args: Any, **kwargs: Any) -> str:
         try:
-            return function(context, *args, **{name: _typeset(told) for name, told in kwargs.items()})
+            return function(context, *args, **{name: _typeset(value) for name, value in kwargs.items()})
         except (CookbookError, TypeError) as error:  # TypeError: the page calls it with the wrong arguments
             log.warning("%s: %s", context.caller(), error)
             return f'<strong class="mark-stale">{escape(str(error))}</strong>'
@@ -212,12 +211,12 @@ def _guarded(function: Callable[..., str], context: Context) -> Callable[..., st
     return guarded
 
 
-def _typeset(told: Any) -> Any:
-    """What a page says in a macro's call, a caption or a mapping to headings, as print has it."""
-    if isinstance(told, Mapping):
-        return {key: _typeset(value) for key, value in told.items()}
-    return typeset(told) if isinstance(told, str) else told
+def _typeset(value: Any) -> Any:
+    """An argument of a macro's call, a caption or a mapping to headings, with typographic characters."""
+    if isinstance(value, Mapping):
+        return {key: _typeset(each) for key, each in value.items()}
+    return typeset(value) if isinstance(value, str) else value
 
 
-def _cell(value: object, words: Mapping[str, str]) -> str:
-    return f"<code>{escape(value)}</code>" if isinstance(value, str) else escape(proofs.shown(value, words))
+def _cell(value: object, language: str) -> str:
+    return f"<code>{escape(value)}</code>" if isinstance(value, str) else escape(value_text(value, language))

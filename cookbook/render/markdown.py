@@ -1,7 +1,7 @@
-"""What takes a macro's block to the page whole, wherever its call stands: fences, copy texts, indentation.
+"""Gets the block of a macro onto the page whole, wherever its call is: fences, copy texts, indentation.
 
-Inside lists, admonitions and tabs, Markdown loses lines that are not indented, takes HTML for text, and says nothing.
-Fenced blocks survive there, so every block of ours is one: `fenced` and `html_block` write them, `fence` renders them
+Inside lists, admonitions and tabs, Markdown silently loses lines that are not indented and takes HTML for text. Fenced
+blocks survive there, so each block of ours is one: `fenced` and `html_block` write them, `fence` renders them
 (SuperFences calls it, mkdocs.base.yml says so), and `IndentBlocks` indents them as far as the call was.
 """
 
@@ -24,9 +24,11 @@ from pygments.token import Comment, Generic, Text, _TokenType
 
 from cookbook.sources.transcripts import MORE, PROMPT, REMARK, STATUS, commands
 
-NOT_SEARCHED = 'data-search-exclude="true"'  # on an element: the search index leaves it out, and the page the attribute
+NOT_SEARCHED = (
+    'data-search-exclude="true"'  # on an element: the search index leaves the element out; it is not in the built page
+)
 HTML = "html-block"  # the language of a fence whose content is HTML, which goes to the page as it is
-PRINTED = {"'": "’", " ": "\u00a0"}  # where `typeset` finds them
+TYPOGRAPHIC = {"'": "’", " ": "\u00a0"}
 MARKER = re.compile(r"[ \t]*(?:(?:#|//|--|;)[ \t]*)?\(\d+\)!$", re.MULTILINE)  # of a code annotation
 BLANK_LINE_AFTER = re.compile(r"[ \t]*(?:\n|\Z)")
 
@@ -40,35 +42,39 @@ def fenced(text: str, header: str) -> str:
 
 
 def plain_fence(text: str, info: str) -> str:
-    """A fence around *text*, whatever backticks it holds; *info* follows the first ones."""
+    """A fence around *text*, longer than any run of backticks in it; *info* follows the opening one."""
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
     ticks = "`" * (longest + 1)
     return f"{ticks}{info}\n{text}\n{ticks}"
 
 
 def html_block(text: str) -> str:
-    """HTML that the page takes as one block: no Markdown is read in it, and blank lines do not end it."""
+    """HTML as one block of the page, in which Markdown is not read and blank lines are allowed."""
     return fenced(text, f".{HTML}")
 
 
 def attribute(text: str) -> str:
-    """*text* for an attribute of inline HTML within Markdown: the signs that either takes for its own, escaped."""
+    """*text* for an attribute of inline HTML within Markdown: the special characters of both are escaped."""
     return re.sub(r"[^\w\s.,:;/+=%()-]|_", lambda sign: f"&#{ord(sign[0])};", text)
 
 
 def typeset(text: str) -> str:
-    """*text* as print has it: its apostrophes, and no line that begins with a French sign; `code` stays as it is."""
-    return re.sub(r"`[^`]*`|(?<=\w)'| (?=[:;?»%])|(?<=«) ", lambda typed: PRINTED.get(typed[0], typed[0]), text)
+    """*text* with typographic apostrophes, and no-break spaces beside French punctuation; `code` stays as it is.
+
+    "l'option : `a : b`" becomes "l’option\\u00a0: `a : b`".
+    """
+    return re.sub(r"`[^`]*`|(?<=\w)'| (?=[:;?»%])|(?<=«) ", lambda typed: TYPOGRAPHIC.get(typed[0], typed[0]), text)
 
 
 # Rendering blocks ----------------------------------------------------------------------------------------------------
 
 
 def fence(src: str, language: str, class_name: str, options: dict[str, str], md: Markdown, **kwargs: Any) -> str:
-    """The HTML of a fenced block: the stock highlighter's, with ``data-copy`` where the text seen is not to be copied.
+    """The HTML of a fenced block, from the stock highlighter, with ``data-copy`` where the reader copies less than is
+    seen.
 
-    Material's copy button takes ``data-copy`` if there is one, else the text seen: of a transcript, its prompts and
-    outputs too; of an annotated block, the blanks before its markers too.
+    Material's copy button copies ``data-copy``, or without it the whole text: of a transcript also the prompts and
+    outputs, of an annotated block also the blanks before the markers.
     """
     if language == HTML:
         return src
@@ -111,7 +117,7 @@ def _tokens(text: str) -> Iterator[tuple[_TokenType, str]]:
 
 
 def _kinds(text: str) -> list[tuple[_TokenType, str]]:
-    """Each line of a transcript, with its end, and what it is: a prompt's, a remark, an output or an exit status."""
+    """Each line of a transcript, with its end, and its kind: a command, a remark, an output or an exit status."""
     kinds: list[tuple[_TokenType, str]] = []
     for line in text.splitlines(keepends=True):
         in_command = kinds and kinds[-1][0] is Generic.Prompt
@@ -134,9 +140,9 @@ def _kinds(text: str) -> list[tuple[_TokenType, str]]:
 
 
 class IndentBlocks(Extension):
-    """Indent what ``{@ … @}`` yields as far as its line is, and refuse lines where no line break can stand.
+    """Indents the value of each ``{@ … @}`` like its line, and refuses a block that shares its line with other text.
 
-    Each expression goes through a filter that knows what else stands on its line, so that macros need not know.
+    Each expression gets a filter that knows what else is on its line, so that macros need not know.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -145,8 +151,9 @@ class IndentBlocks(Extension):
         environment.filters["one_line"] = _one_line
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
+        """The tokens of a page, with a filter in each expression; Jinja calls this."""
         tokens = list(stream)
-        before = ""  # what stands on the line before the current token
+        before = ""  # the text of the line before the current token
         for at, token in enumerate(tokens):
             if token.type == "data":
                 before = (before + token.value).rpartition("\n")[2]
@@ -187,7 +194,7 @@ def _one_line(value: object) -> str:
     if "\n" in text:
         start = text.partition("\n")[0]
         raise TemplateRuntimeError(
-            f"{start!r} … is a block, and shares its line with other text, which would tear the page: "
-            "give its call a line of its own (in a list: below the item's text, indented)"
+            f"{start!r} … is a block, but its call shares a line with other text, which would break the page: "
+            "put the call on its own line (in a list: below the item's text, indented)"
         )
     return text

@@ -1,10 +1,9 @@
-"""The evidence as a page shows it: marks, chips, the list of proofs, the table of versions."""
+"""Evidence as a page shows it: the status of a proof, chips, the list of proofs, the table of versions."""
 
 from __future__ import annotations
 
 import ast
 import datetime
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,30 +13,32 @@ from typing import Any
 from babel.dates import format_date
 
 from cookbook.evidence import records
-from cookbook.evidence.matrix import Cell
 from cookbook.evidence.records import WORST_FIRST, Evidence, Proof
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.render import versions
-from cookbook.render.markdown import NOT_SEARCHED, typeset
+from cookbook.render.fragments import chip_list, gap, inline, recorded_table
+from cookbook.render.markdown import NOT_SEARCHED
 from cookbook.render.words import WORDS
 from cookbook.snapshot import once
 
-CHIPS = ("celery", "server", "django", "python")
+CHIPS = ("celery", "server", "django", "python")  # of the versions of a run, those that a page shows
 NAMES = {"celery": "Celery", "django": "Django", "python": "Python", "kombu": "kombu", "redis-py": "redis-py"}
+MAKERS = ("record", "console")  # fixtures: a test calls them with the name of the record or transcript that it makes
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What stands behind a claim: the sentence of its test as it is now, and its runs, or the gap in each language."""
+class ProofStatus:
+    """What is known of a proof: its sentence today and its runs; and by language, what is missing (empty when nothing
+    is) and on which versions the matrix proved it."""
 
     sentence: Mapping[str, str]
     runs: list[tuple[Evidence, Proof]]
     gap: dict[str, str]
-    holds: dict[str, str]
+    versions: dict[str, str]
 
     @property
     def is_stated(self) -> bool:
-        """Whether the gap is one that a run stated, with its reason: a skip, or a known defect; never a failure."""
+        """Whether a run stated the reason of the gap: a skip or a known defect, never a failure."""
         return bool(self.runs) and all(proof.outcome in ("skipped", "xfailed") for _, proof in self.runs)
 
     def summary(self, language: str) -> str:
@@ -45,24 +46,23 @@ class Claim:
         runs = WORDS[language]["semicolon"].join(
             f"{_versions(run)}, {_date(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
         )
-        return f"{runs} — {self.holds[language]}" if self.holds[language] else runs
+        return f"{runs} — {self.versions[language]}" if self.versions[language] else runs
 
 
 @once
-def find(project: Project, recipe: str, name: str) -> Claim:
-    """The claim that the test *name* of *recipe* backs; CookbookError when there is no such test."""
+def status(project: Project, recipe: str, name: str) -> ProofStatus:
+    """The status of the test *name* of *recipe*; CookbookError when there is no such test."""
     module = records.proof_module(project, recipe)
     if not module.exists():
         raise CookbookError(f"tests/recipes/test_{recipe}.py: no such proofs: is {recipe!r} a recipe?")
     test = records.written(project, recipe).get(name)
     if test is None:
         raise CookbookError(f"{project.relative(module)}: no test {name!r}: rename the call or write the proof")
-    runs = [(run, proof) for run in records.load(project, recipe) if (proof := run.proof(name))]
+    runs = _runs_of(records.load(project, recipe), name)
     word, reason = _gap(project, recipe, runs)
-    gap = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
-    cells = versions.all_cells(project, recipe)
-    on_versions = {language: _holds(project, cells, name, runs, language) for language in LANGUAGES}
-    return Claim(test.sentence, runs, gap, on_versions)
+    why = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
+    on_versions = {language: versions.of_proof(project, recipe, name, language) for language in LANGUAGES}
+    return ProofStatus(test.sentence, runs, why, on_versions)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -78,12 +78,23 @@ def record(project: Project, recipe: str, name: str) -> Any:
 
 
 def skipped(project: Project, recipe: str, name: str) -> bool:
-    """Whether a run of *recipe* left out a proof whose source names *name*, and said why: what is missing is stated."""
-    left_out = {
-        proof.name for run in records.load(project, recipe) for proof in run.tests if proof.outcome == "skipped"
-    }
+    """Whether a run of *recipe* skipped, with its reason, a proof that makes the record or transcript *name*."""
+    runs = records.load(project, recipe)
+    left_out = {proof.name for run in runs for proof in run.tests if proof.outcome == "skipped"}
     tests = records.written(project, recipe).items()
-    return any(f'"{name}"' in test.source for each, test in tests if each in left_out)
+    return any(_makes(test.source, name) for each, test in tests if each in left_out)
+
+
+def _makes(source: str, name: str) -> bool:
+    """Whether the test in *source* calls one of MAKERS with *name*."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args)
+    return any(
+        isinstance(call.func, ast.Name)
+        and call.func.id in MAKERS
+        and isinstance(call.args[0], ast.Constant)
+        and call.args[0].value == name
+        for call in calls
+    )
 
 
 def verified(project: Project, recipe: str, language: str, root: str) -> str:
@@ -91,37 +102,28 @@ def verified(project: Project, recipe: str, language: str, root: str) -> str:
     words = WORDS[language]
     runs = records.load(project, recipe)
     if not runs:
-        return f'<p class="verified"><span class="gap">{words["not run"]}</span></p>'
-    stale = bool(records.problems(project, recipe))
-    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
-    mark = f'<span class="gap">{words["stale"]}</span>' if stale else ""
+        return f'<p class="verified">{gap(words["not run"])}</p>'
+    mark = gap(words["stale"]) if records.problems(project, recipe) else ""
     bundle = f'<a class="bundle" href="{root}bundles/{recipe}.zip" download>{words["download"]}</a>'
-    return f'<p class="verified">{_time(runs, language)}{mark}{shown}{bundle}</p>'
+    return f'<p class="verified">{_time(runs, language)}{mark}{chip_list(chips(runs))}{bundle}</p>'
 
 
 def section(project: Project, recipe: str, language: str, repository: str = "") -> str:
     """The end of a page: each proof with its sentence, its runs, and the test itself.
 
-    *repository* is where a reader finds the project's files, if they have an address: each proof then links to its own.
+    *repository* is the address of the project's files, "" when they have none: with it, each proof links to its source.
     """
     words = WORDS[language]
-    runs = records.load(project, recipe)
-    cells = versions.all_cells(project, recipe)
+    found = records.load(project, recipe)
     module = project.relative(records.proof_module(project, recipe))
     items = []
     for name, test in records.written(project, recipe).items():
-        marks = [(run, proof) for run in runs if (proof := run.proof(name))]
+        runs = _runs_of(found, name)
+        ended = [_outcome(run, proof, language) for run, proof in runs] or [gap(words["not run"])]
+        ended += filter(None, [escape(versions.of_proof(project, recipe, name, language))])
+        if any(proof.outcome in records.PROVEN for _, proof in runs):  # otherwise its outcome states the gap
+            ended += map(gap, versions.gaps_of_proof(project, recipe, name, language))
         sentence, source = test.sentence.get(language, name), escape(_without_docstring(test.source))
-        ended = [_outcome(run, proof, language) for run, proof in marks] or [
-            f'<span class="gap">{words["not run"]}</span>'
-        ]
-        on_versions = _holds(project, cells, name, marks, language)
-        ended += [escape(on_versions)] if on_versions else []
-        if any(proof.outcome in versions.HELD for _, proof in marks):  # else its gap is told already
-            ended += [
-                f'<span class="gap">{escape(gap)}</span>'
-                for gap in versions.gaps_of_proof(project, cells, name, language)
-            ]
         items.append(
             f'<li id="proof-{name}"><p>{inline(sentence)} <small>{words["semicolon"].join(ended)}</small></p>'
             f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
@@ -136,28 +138,13 @@ def compat_table(project: Project, recipe: str, language: str) -> str:
     words = WORDS[language]
     rows = []
     for run in records.load(project, recipe):
-        passed = sum(proof.outcome in versions.HELD for proof in run.tests)
-        rows.append([*(run.versions[key] for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
+        passed = sum(proof.outcome in records.PROVEN for proof in run.tests)
+        rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
     if not rows:
         return ""
     rows += versions.compat_rows(project, recipe, language)
     columns = ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]]
-    return recorded_table(columns, [[versions.cell(text, language) for text in row] for row in rows])
-
-
-def recorded_table(columns: list[str], rows: list[list[str]], caption: str = "", *, named: bool = False) -> str:
-    """A table of what a run left; cells are HTML, and stand on lines of their own so that search keeps them apart. When
-    the rows are *named*, the first cell of each is its name."""
-    name = '<th scope="row">{}</th>' if named else "<td>{}</td>"
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    head = "\n".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    body = "\n".join(
-        "<tr>" + "\n".join([name.format(row[0]), *(f"<td>{cell}</td>" for cell in row[1:])]) + "</tr>" for row in rows
-    )
-    # A wide table scrolls on a narrow screen: with the keyboard it does so only when it can have the focus.
-    return (
-        f'<table class="recorded" tabindex="0">{title}<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
-    )
+    return recorded_table(columns, rows)
 
 
 def tally(project: Project, language: str) -> str:
@@ -170,12 +157,11 @@ def tally(project: Project, language: str) -> str:
         return ""
     passed = {(run.recipe, proof.name) for run in runs for proof in run.tests if proof.outcome == "passed"}
     text = WORDS[language]["tally"].format(proofs=len(passed), recipes=len({run.recipe for run in runs}))
-    shown = "\n".join(f'<span class="chip">{escape(chip)}</span>' for chip in chips(runs))
-    return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{shown}</p>'
+    return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{chip_list(chips(runs))}</p>'
 
 
 def chips(runs: list[Evidence]) -> list[str]:
-    """The versions of *runs*, each once, in the order of CHIPS."""
+    """The versions of *runs*, each once, in the order of CHIPS: "Celery 5.7.0", "Valkey 8.1.8"."""
     return list(dict.fromkeys(chip for key in CHIPS for run in runs if (chip := _chip(run, key))))
 
 
@@ -186,7 +172,7 @@ def _time(runs: list[Evidence], language: str) -> str:
 
 
 def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]]) -> tuple[str, str]:
-    """What keeps *runs* from being a proof, a key of WORDS, and the reason that they gave; empty when nothing does."""
+    """Why *runs* prove nothing, as a key of WORDS, and the reason that they stated; empty when they do prove it."""
     if not runs:
         return "not run", ""
     outcomes = {proof.outcome: proof.reason for _, proof in reversed(runs)}
@@ -196,28 +182,19 @@ def _gap(project: Project, recipe: str, runs: list[tuple[Evidence, Proof]]) -> t
     return ("stale" if records.problems(project, recipe) else ""), ""
 
 
-def ended(run: Evidence, proof: Proof, language: str) -> tuple[str, str]:
-    """How a proof ended, in words, and on what and how fast: ``("✓", "Celery 5.7.0, Valkey 8.1.8, 1.6 s")``."""
-    told = "✓" if proof.outcome == "passed" else WORDS[language][proof.outcome].format(reason=proof.reason)
-    return told, f"{_versions(run)}, {_seconds(proof, language)}"
-
-
-def shown(value: object, words: Mapping[str, str]) -> str:
-    """A value that a test recorded, other than text, as both languages write it."""
-    if isinstance(value, bool):
-        return words["yes"] if value else words["no"]
-    return "—" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _holds(project: Project, cells: list[Cell], name: str, runs: list[tuple[Evidence, Proof]], language: str) -> str:
-    passed = [run for run, proof in runs if proof.outcome in versions.HELD]
-    return versions.of_proof(project, cells, name, passed, language)
+def _runs_of(runs: list[Evidence], name: str) -> list[tuple[Evidence, Proof]]:
+    """Each of *runs* that ran the test *name*, and how it ended there."""
+    return [(run, proof) for run in runs if (proof := run.proof(name))]
 
 
 def _outcome(run: Evidence, proof: Proof, language: str) -> str:
-    name = "proof" if proof.outcome == "passed" else "gap"
-    told, on = ended(run, proof, language)
-    return f'<span class="{name}">{escape(told)}</span> {escape(on)}'
+    """How a proof ended, and on what and how fast, as HTML: "✓ Celery 5.7.0, Valkey 8.1.8, 1.6 s"."""
+    mark = (
+        '<span class="proof">✓</span>'
+        if proof.outcome == "passed"
+        else gap(WORDS[language][proof.outcome].format(reason=proof.reason))
+    )
+    return f"{mark} {escape(_versions(run))}, {_seconds(proof, language)}"
 
 
 def _link_to_source(repository: str, module: str, line: int) -> str:
@@ -228,17 +205,12 @@ def _link_to_source(repository: str, module: str, line: int) -> str:
 
 
 def _without_docstring(source: str) -> str:
-    """The source of a test without its docstring, whose sentence stands above it."""
+    """The source of a test without its docstring, which the page shows as its sentence."""
     lines, function = source.splitlines(), ast.parse(source).body[0]
     assert isinstance(function, ast.FunctionDef)
     if ast.get_docstring(function) is not None and len(function.body) > 1:
         del lines[function.body[0].lineno - 1 : function.body[0].end_lineno]
     return "\n".join(lines)
-
-
-def inline(sentence: str) -> str:
-    """A sentence as HTML, its `code` as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(typeset(sentence), quote=False))
 
 
 def _chip(run: Evidence, key: str) -> str:

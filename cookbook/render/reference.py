@@ -1,4 +1,4 @@
-"""What the installed Celery and kombu say of their own settings: defaults and types, never from memory."""
+"""The settings of the installed Celery and kombu: their defaults and types, read from these packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class Setting:
 
 
 def setting(name: str) -> Setting:
-    """The setting *name*: ``task_acks_late``, or of the transport, ``broker_transport_options.visibility_timeout``."""
+    """The setting *name*: ``task_acks_late``, or of the transport, ``broker_transport_options.visibility_timeout``.
+
+    CookbookError, with a suggestion, for an unknown name.
+    """
     if name.startswith(TRANSPORT):
         key = name.removeprefix(TRANSPORT)
         if not hasattr(Channel, key):
@@ -43,7 +46,7 @@ def setting(name: str) -> Setting:
 
 
 def written(value: object) -> str:
-    """A default as a settings file would hold it; spans of time in seconds."""
+    """A default as a settings file has it; a timedelta in seconds."""
     if isinstance(value, datetime.timedelta):
         return f"{value.total_seconds():g}"
     return repr(value)

@@ -1,4 +1,4 @@
-"""On which versions what holds, as the reader sees it: in a few words for one proof, and as tables."""
+"""On which versions proofs passed, for readers: in a few words for one proof, and as tables."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from html import escape
 from importlib.metadata import version
+from itertools import groupby
 
 from cookbook.evidence import environments, matrix, records
 from cookbook.evidence.columns import Column, columns, parse
 from cookbook.evidence.matrix import Cell
 from cookbook.evidence.records import Evidence
 from cookbook.project import Project
+from cookbook.render.fragments import gap
 from cookbook.render.words import WORDS
-from cookbook.snapshot import once
 
-HELD = records.PROVEN
-SEPARATOR = ", "  # of the counts in a cell
 NOTHING = "—"
+Table = tuple[list[str], list[list[str]]]
+"""The headings of a table as text, and its rows, whose cells are HTML."""
 
 
 def minor(number: str) -> str:
@@ -29,177 +30,175 @@ def minor(number: str) -> str:
 
 @cache
 def newest() -> str:
-    """The release of Celery that is installed here, which the ordinary run is about."""
+    """The release of Celery that is installed here, on which ordinary runs are."""
     return minor(version("celery"))
 
 
-def of_proof(project: Project, found: Iterable[Cell], name: str, runs: Iterable[Evidence], language: str) -> str:
-    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": what the cells *found* add to the *runs* in
-    which the proof *name* passed; empty when no cell is about this proof."""
-    ended = [(cell, cell.outcomes[name]) for cell in found if name in cell.outcomes]
+def of_proof(project: Project, recipe: str, name: str, language: str) -> str:
+    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": where the proof *name* passed, in ordinary
+    runs and in the matrix; empty when the matrix has nothing about this proof."""
+    ended = [cell for cell in _all_cells(project, recipe) if name in cell.outcomes]
     if not ended:
         return ""
-    passed = [run.versions for run in runs] + [cell.versions for cell, outcome in ended if outcome in HELD]
+    runs = records.load(project, recipe)
+    passed = [run.versions for run in runs if (proof := run.proof(name)) and proof.outcome in records.PROVEN]
+    passed += [cell.versions for cell in ended if cell.outcomes[name] in records.PROVEN]
     words = WORDS[language]
-    told = (
-        [f"Celery {_ranges(project, {minor(each['celery']) for each in passed})}", *_servers(passed)] if passed else []
-    )
-    stated = {cell.reasons[name] for cell, outcome in ended if outcome == "stated"}
-    told += [words["stated"].format(reason=release) for release in sorted(stated)]
-    return words["holds"].format(versions=words["semicolon"].join(told)) if told else ""
+    parts = [f"Celery {_ranges(project, {minor(each['celery']) for each in passed})}"] if passed else []
+    parts += _servers(passed)
+    stated = {cell.reasons[name] for cell in ended if cell.outcomes[name] == "stated"}
+    parts += [words["stated"].format(reason=release) for release in sorted(stated)]
+    return words["holds"].format(versions=words["semicolon"].join(parts)) if parts else ""
 
 
-def gaps_of_proof(project: Project, found: Iterable[Cell], name: str, language: str) -> list[str]:
-    """ "not proven on Celery 5.2–5.6: why" for each reason for which the proof *name* could not be arranged."""
+def gaps_of_proof(project: Project, recipe: str, name: str, language: str) -> list[str]:
+    """ "not proven on Celery 5.2–5.6: why" for each reason for which the matrix skipped the proof *name*."""
     gaps: dict[str, list[Column]] = defaultdict(list)
-    for cell in found:
+    for cell in _all_cells(project, recipe):
         if cell.outcomes.get(name) == "skipped":
             gaps[cell.reasons[name]].append(parse(project, cell.column))
-    told = []
+    lines = []
     for reason, skipped in gaps.items():
         older = {column.celery for column in skipped if column.celery}
         where = [f"Celery {_ranges(project, older)}"] if older else []
         where += [_title(column.server) for column in skipped if not column.celery]
-        told.append(WORDS[language]["gap there"].format(versions=", ".join(where), reason=reason))
-    return told
-
-
-@once
-def all_cells(project: Project, recipe: str) -> list[Cell]:
-    """The cells of *recipe* that speak of the files as they are."""
-    return list(matrix.load(project, recipe, columns(project)).values())
+        lines.append(WORDS[language]["gap there"].format(versions=", ".join(where), reason=reason))
+    return lines
 
 
 def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
-    """A row for each column of the matrix, as text: Celery, server, Django, Python, stack, result."""
+    """A row of HTML cells for each column of the matrix: Celery, server, Django, Python, stack, result."""
     words = WORDS[language]
     found = matrix.load(project, recipe, columns(project))
     rows = []
     for column in columns(project):
         cell = found.get(column)
         versions = cell.versions if cell else {}
-        celery, server = column.celery or newest(), _title(column.server)
-        names = [versions.get("celery", celery), versions.get("server", server)]
-        names += [versions.get(key, NOTHING) for key in ("django", "python")]
-        rows.append([*names, "local" if versions else NOTHING, _told(cell, words)])
+        pinned = {"celery": column.celery or newest(), "server": _title(column.server)}
+        names = [versions.get(key, pinned.get(key, NOTHING)) for key in ("celery", "server", "django", "python")]
+        rows.append([*map(escape, names), "local" if versions else NOTHING, _cell_html(cell, words)])
     return rows
 
 
-def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> tuple[list[str], list[list[str]]]:
-    """The headings and the rows of the whole matrix; *titles* maps each recipe to the HTML that names it."""
+def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> Table:
+    """The whole matrix: a row for each recipe, a column for each version, the ordinary runs among them.
+
+    *titles* maps each recipe to the HTML that names it, which is the first cell of its row; the cells are HTML too.
+    """
     words = WORDS[language]
     which = columns(project)
     older = [column for column in which if column.celery]
     others = [column for column in which if not column.celery]
     runs = {recipe: _fresh(project, recipe) for recipe in titles}
-    head = sorted({label for each in runs.values() for run in each if (label := _ordinary(run))}) or [
+    ordinary = sorted({label for each in runs.values() for run in each if (label := _ordinary(run))}) or [
         Column().label(newest())
     ]
     rows = []
     for recipe, title in titles.items():
         found = matrix.load(project, recipe, which)
-        rows.append(
-            [
-                title,
-                *(cell(_told(found.get(column), words), language) for column in older),
-                *(cell(_told_run(runs[recipe], label, words), language) for label in head),
-                *(cell(_told(found.get(column), words), language) for column in others),
-            ]
-        )
-    labels = [[column.label(newest()) for column in part] for part in (older, others)]
-    return [words["recipe"], *labels[0], *head, *labels[1]], rows
+        row = [_cell_html(found.get(column), words) for column in older]
+        row += [_run_html(runs[recipe], label, words) for label in ordinary]
+        row += [_cell_html(found.get(column), words) for column in others]
+        rows.append([title, *row])
+    before, after = ([column.label(newest()) for column in part] for part in (older, others))
+    return [words["recipe"], *before, *ordinary, *after], rows
 
 
-def since_table(project: Project, titles: Mapping[str, str], language: str) -> tuple[list[str], list[list[str]]]:
-    """From which release of Celery each recipe holds as a whole, and what of it comes later or could not be run."""
+def since_table(project: Project, titles: Mapping[str, str], language: str) -> Table:
+    """From which release of Celery each recipe passes as a whole, and what of it passes only later or was not run.
+
+    The cells are HTML; *titles* maps each recipe to that of its first cell.
+    """
     words = WORDS[language]
     older = [column for column in columns(project) if column.celery]
     rows = []
     for recipe, title in titles.items():
         found = matrix.load(project, recipe, older)
-        passed = {proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in HELD}
-        passed -= records.on_several(project, recipe)  # which stand in no cell
+        passed = {
+            proof.name for run in _fresh(project, recipe) for proof in run.tests if proof.outcome in records.PROVEN
+        }
+        passed -= records.on_several(project, recipe)  # they are in no cell
         here = len(passed - {name for each in found.values() for name in each.outcomes}) if found else 0
         stated, gaps = _later(found.values(), passed)
-        told = [words["stated count"].format(count=number, release=each) for each, number in sorted(stated.items())]
-        told += [words["gap count"].format(count=gaps)] if gaps else []
-        told += [words["here count"].format(count=here, release=newest())] if here else []
+        later = [words["stated count"].format(count=number, release=each) for each, number in sorted(stated.items())]
+        later += [words["gap count"].format(count=gaps)] if gaps else []
+        later += [words["here count"].format(count=here, release=newest())] if here else []
         missing = {column.celery for column in older if column not in found}
-        told += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
-        rows.append(
-            [title, escape(_whole_since(older, found, passed)), escape(words["semicolon"].join(told)) or NOTHING]
-        )
+        later += [words["not run there"].format(releases=_ranges(project, missing))] if missing else []
+        rows.append([title, _whole_since(older, found, passed), escape(words["semicolon"].join(later)) or NOTHING])
     return [words["recipe"], words["whole since"], words["later"]], rows
 
 
 def later_table(
     project: Project, titles: Mapping[str, str], sentence: Callable[[str, str], str], language: str
-) -> tuple[list[str], list[list[str]]]:
-    """What older releases of Celery do otherwise, told by the proofs that fail there as stated: the release from
-    which each holds, its recipe, and what *sentence* makes of the recipe and the proof's name; oldest release first."""
+) -> Table:
+    """The proofs that fail on older releases of Celery as stated: the release from which they pass, their recipe, and
+    their sentences; oldest release first.
+
+    The cells are HTML: *titles* maps each recipe to that of its name, *sentence* makes it from a recipe and a proof.
+    """
     words = WORDS[language]
     older = [column for column in columns(project) if column.celery]
-    told: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for recipe, title in titles.items():
         for name, release in _stated(matrix.load(project, recipe, older).values()).items():
-            told[release, title].append(sentence(recipe, name))
-    rows = [[*key, "<br>".join(sentences)] for key, sentences in sorted(told.items(), key=lambda item: item[0][0])]
+            found[release, title].append(sentence(recipe, name))
+    rows = [[*key, "<br>".join(sentences)] for key, sentences in sorted(found.items(), key=lambda item: item[0][0])]
     return [words["since"], words["recipe"], words["what holds"]], rows
 
 
+def _all_cells(project: Project, recipe: str) -> Iterable[Cell]:
+    return matrix.load(project, recipe, columns(project)).values()
+
+
 def _stated(found: Iterable[Cell]) -> dict[str, str]:
-    """The proofs that fail as stated in the cells *found*, and the release from which each holds."""
+    """The proofs that fail as stated in the cells *found*, and the release from which each passes."""
     return {name: cell.reasons[name] for cell in found for name in cell.outcomes if cell.outcomes[name] == "stated"}
 
 
 def _whole_since(older: list[Column], found: Mapping[Column, Cell], passed: set[str]) -> str:
+    """The oldest release from which on all that *passed* here passes on each release up to the newest."""
     since = newest()
     for column in reversed(older):
         cell = found.get(column)
-        if cell is None or any(cell.outcomes.get(name) not in HELD for name in passed):
+        if cell is None or any(cell.outcomes.get(name) not in records.PROVEN for name in passed):
             break
         since = column.celery
     return since
 
 
 def _later(found: Iterable[Cell], passed: set[str]) -> tuple[Counter[str], int]:
-    """How many proofs hold from which later release; how many that *passed* here an older one could not arrange."""
+    """How many proofs pass from which later release; how many that *passed* here were skipped on an older one."""
     cells_found = list(found)
     gaps = {name for cell in cells_found for name, outcome in cell.outcomes.items() if outcome == "skipped"} & passed
     return Counter(_stated(cells_found).values()), len(gaps)
 
 
-def _told(cell: Cell | None, words: Mapping[str, str]) -> str:
-    """How a cell ended, in words that need no colour."""
+def _cell_html(cell: Cell | None, words: Mapping[str, str]) -> str:
+    """How a cell ended, in words that need no color, each count on its own line; a gap for what was not run."""
     if cell is None:
-        return words["not run"]
+        return gap(words["not run"])
     if not cell.outcomes:
         return NOTHING
     stated = Counter(cell.reasons[name] for name, outcome in cell.outcomes.items() if outcome == "stated")
-    told = [f"{cell.count(*HELD)} ✓"] if cell.count(*HELD) else []
-    told += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
-    told += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
-    told += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
-    return SEPARATOR.join(told)
+    counts = [f"{cell.count(*records.PROVEN)} ✓"] if cell.count(*records.PROVEN) else []
+    counts += [words["later count"].format(count=number, release=each) for each, number in sorted(stated.items())]
+    counts += [words["gap count"].format(count=cell.count("skipped"))] if cell.count("skipped") else []
+    counts += [words["failed count"].format(count=cell.count("failed"))] if cell.count("failed") else []
+    return "<br>".join(map(escape, counts))
 
 
-def cell(text: str, language: str) -> str:
-    """*text* as the HTML of a table's cell: what was not run is a gap, each count has a line."""
-    words = WORDS[language]["not run"]
-    return f'<span class="gap">{words}</span>' if text == words else escape(text).replace(SEPARATOR, "<br>")
-
-
-def _told_run(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
+def _run_html(runs: list[Evidence], label: str, words: Mapping[str, str]) -> str:
     """How the ordinary runs with this *label* ended, as their cell of the matrix."""
-    for run in runs:
-        if _ordinary(run) in (label, ""):
-            outcomes = {proof.name: proof.outcome for proof in run.tests}
-            return _told(Cell("", run.recipe, run.date, run.versions, "", outcomes=outcomes), words)
-    return _told(None, words)
+    run = next((run for run in runs if _ordinary(run) in (label, "")), None)
+    if run is None:
+        return _cell_html(None, words)
+    outcomes = {proof.name: proof.outcome for proof in run.tests}
+    return _cell_html(Cell("", run.recipe, run.date, run.versions, "", outcomes=outcomes), words)
 
 
 def _fresh(project: Project, recipe: str) -> list[Evidence]:
-    """The ordinary runs of *recipe* that speak of the files as they are."""
+    """The ordinary runs of *recipe* that are about the files as they are."""
     now = records.digests(project, recipe)
     return [run for run in records.load(project, recipe) if run.files == now]
 
@@ -216,16 +215,14 @@ def _title(server: str) -> str:
 
 
 def _ranges(project: Project, releases: set[str]) -> str:
-    """ "5.2, 5.4–5.7": releases that follow one another, in one."""
+    """ "5.2, 5.4–5.7": consecutive releases as a range."""
     known = list(dict.fromkeys([*environments.releases(project), newest()]))
-    groups: list[list[str]] = []
-    for before, release in zip(["", *known], known, strict=False):
-        if release in releases:
-            if groups and groups[-1][-1] == before:
-                groups[-1].append(release)
-            else:
-                groups.append([release])
-    return ", ".join(f"{group[0]}–{group[-1]}" if len(group) > 1 else group[0] for group in groups)
+    ranges = []
+    for is_among, group in groupby(known, releases.__contains__):
+        if is_among:
+            first, *others = group
+            ranges.append(f"{first}–{others[-1]}" if others else first)
+    return ", ".join(ranges)
 
 
 def _servers(versions: Iterable[Mapping[str, str]]) -> list[str]:
@@ -240,7 +237,7 @@ def _servers(versions: Iterable[Mapping[str, str]]) -> list[str]:
 
 @cache
 def _short(server: str) -> str:
-    """ "Redis 7.0.15" to "Redis 7.0", "Valkey 8.1.8" to "Valkey 8": what its project keeps alive under one name."""
+    """ "Redis 7.0.15" to "Redis 7.0", "Valkey 8.1.8" to "Valkey 8": the release series that its project maintains."""
     match = re.match(r"(\w+) (\d+)\.(\d+)", server)
     if not match:
         return ""

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from cookbook.evidence import records
 from cookbook.project import LANGUAGES, Project
-from cookbook.render import proofs
+from cookbook.render.fragments import value_text
 from cookbook.render.words import WORDS
 from cookbook.sources import markup, pages
 
@@ -101,7 +101,7 @@ def _changes(project: Project, recipe: str, record: str, about: str, place: str)
 
 
 def _written(value: object, language: str) -> str:
-    return value if isinstance(value, str) else proofs.shown(value, WORDS[language])
+    return value if isinstance(value, str) else value_text(value, language)
 
 
 def _number(release: str) -> tuple[int, ...]:

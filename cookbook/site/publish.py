@@ -13,7 +13,7 @@ from pathlib import Path
 from cookbook.checks import parity, prose
 from cookbook.evidence import columns, matrix, records
 from cookbook.project import LANGUAGES, SHARED, CookbookError, Project
-from cookbook.render import accounts, versions
+from cookbook.render import accounts
 from cookbook.site import build, bundles, headers, html_checks, machines
 from cookbook.snapshot import Snapshot
 from cookbook.sources import scaffold, snippets
@@ -60,7 +60,7 @@ def _read(project: Project) -> Snapshot:
         accounts.accounts(snapshot)  # which rest on all evidence, cells and verdicts
         _wrong_calls(snapshot)  # which cuts each snippet
         for recipe in snapshot.recipe_names():
-            versions.all_cells(snapshot, recipe)
+            matrix.load(snapshot, recipe, columns.columns(snapshot))
     return snapshot
 
 

@@ -96,7 +96,7 @@ def test_what_is_one_line_can_stand_anywhere(render, page):
     ],
 )
 def test_a_block_that_shares_its_line_is_refused(render, page):
-    with pytest.raises(TemplateRuntimeError, match="a line of its own"):
+    with pytest.raises(TemplateRuntimeError, match="put the call on its own line"):
         render(page, code=block("x"))
 
 

@@ -1,4 +1,4 @@
-"""What pages say of versions, drawn from cells and runs that are written by hand."""
+"""What pages say about versions, from cells and runs that are written by hand."""
 
 from dataclasses import replace
 
@@ -45,45 +45,45 @@ def cell(project, column, outcome="passed", reason=""):
     matrix.write(project, made)
 
 
-def held(project, language="en"):
-    return proofs.find(project, "greet", PROOF).holds[language]
+def on_versions(project, language="en"):
+    return proofs.status(project, "greet", PROOF).versions[language]
 
 
-def test_without_a_cell_nothing_is_said_of_other_versions(project):
-    assert held(project) == ""
+def test_without_a_cell_the_page_says_nothing_about_other_versions(project):
+    assert on_versions(project) == ""
 
 
-def test_releases_that_follow_one_another_are_told_as_one(project):
+def test_consecutive_releases_are_written_as_a_range(project):
     for column in columns(project):
         cell(project, column)
-    assert held(project) == "holds on Celery 5.2–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9"
-    assert held(project, "fr").startswith("vaut pour Celery 5.2–5.7\u00a0; ")
+    assert on_versions(project) == "holds on Celery 5.2–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9"
+    assert on_versions(project, "fr").startswith("vaut pour Celery 5.2–5.7\u00a0; ")
 
 
 def test_what_was_not_run_is_left_out(project):
     for release in ("5.2", "5.5", "5.6"):
         cell(project, Column(celery=release))
-    assert held(project) == "holds on Celery 5.2, 5.5–5.7; Valkey 8"
+    assert on_versions(project) == "holds on Celery 5.2, 5.5–5.7; Valkey 8"
 
 
-def test_a_statement_is_told_with_what_holds(project):
+def test_a_stated_release_is_named_behind_the_versions(project):
     cell(project, Column(celery="5.2"), "stated", "5.3")
     cell(project, Column(celery="5.3"))
-    assert held(project) == "holds on Celery 5.3, 5.7; Valkey 8; from 5.3"
+    assert on_versions(project) == "holds on Celery 5.3, 5.7; Valkey 8; from 5.3"
 
 
-def test_what_failed_elsewhere_is_not_among_what_holds(project):
+def test_a_version_on_which_the_proof_failed_is_left_out(project):
     cell(project, Column(celery="5.6"), "failed", "AssertionError")
-    assert held(project) == "holds on Celery 5.7; Valkey 8"
+    assert on_versions(project) == "holds on Celery 5.7; Valkey 8"
 
 
-def test_the_mark_and_the_list_of_proofs_say_it(project):
+def test_the_mark_and_the_list_of_proofs_name_the_versions(project):
     cell(project, Column(celery="5.6"))
-    assert proofs.find(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
+    assert proofs.status(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
     assert "holds on Celery 5.6–5.7; Valkey 8" in proofs.section(project, "greet", "en")
 
 
-def test_what_could_not_be_arranged_says_where_and_why(project):
+def test_a_skip_in_the_matrix_says_where_and_why(project):
     for column in (Column(celery="5.5"), Column(celery="5.6"), Column(server="redis-6.2")):
         cell(project, column, "skipped", "no such command")
     listed = proofs.section(project, "greet", "en")
@@ -112,7 +112,7 @@ def test_the_matrix_has_a_column_for_each_version_and_the_ordinary_run_among_the
     }
 
 
-def test_an_ordinary_run_that_failed_or_is_stale_is_no_tick(project):
+def test_an_ordinary_run_that_failed_or_is_stale_has_no_tick(project):
     [proof] = write_evidence(project).tests
     write_evidence(project, tests=[type(proof)(**{**vars(proof), "outcome": "failed"})])
     head, [row] = versions.matrix_table(project, TITLES, "en")
@@ -122,7 +122,7 @@ def test_an_ordinary_run_that_failed_or_is_stale_is_no_tick(project):
     assert row[head.index("Celery 5.7, Valkey 8")] == NOT_RUN
 
 
-def test_from_which_release_a_recipe_holds(project):
+def test_the_release_from_which_a_recipe_passes(project):
     def since():
         [(_, whole, later)] = versions.since_table(project, TITLES, "en")[1]
         return whole, later
@@ -138,7 +138,7 @@ def test_from_which_release_a_recipe_holds(project):
     assert since() == ("5.4", "1 of its proofs from 5.4; 1 not proven")
 
 
-def test_a_proof_that_no_older_release_ran_is_told_unless_it_runs_on_several_by_itself(project):
+def test_a_proof_that_ran_on_the_newest_release_only_is_counted_unless_it_asks_for_older_ones_itself(project):
     module = project.proofs / "test_greet.py"
     for signature, expected in (("", ["5.7", "1 ran on 5.7 only"]), ("stack, on_celery", ["5.2", "—"])):
         write(
@@ -151,7 +151,7 @@ def test_a_proof_that_no_older_release_ran_is_told_unless_it_runs_on_several_by_
         assert versions.since_table(project, TITLES, "en")[1] == [["Greet", *expected]]
 
 
-def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(project):
+def test_the_table_of_changes_lists_the_proofs_that_fail_on_older_releases_as_stated(project):
     def later():
         return versions.later_table(project, TITLES, lambda recipe, name: f"{recipe}: {name}", "en")[1]
 
@@ -166,7 +166,7 @@ def test_what_older_releases_do_otherwise_is_told_by_the_proofs_that_fail_there(
     assert later() == [["5.4", "Greet", f"greet: another<br>greet: {PROOF}"]]  # a recipe is named once
 
 
-def test_a_gap_that_the_newest_release_has_too_is_none_of_an_older_one(project):
+def test_a_skip_on_the_newest_release_too_is_not_counted_as_a_gap_of_an_older_one(project):
     [proof] = write_evidence(project).tests
     write_evidence(project, tests=[type(proof)(**{**vars(proof), "outcome": "skipped", "reason": "no engine"})])
     for release in ("5.2", "5.3", "5.4", "5.5", "5.6"):
@@ -193,9 +193,3 @@ def test_the_pages_show_the_tables(project):
     assert f'<a class="proof" href="start/greet/#proof-{PROOF}"' in home
     greet = (project.site / "en" / "start" / "greet" / "index.html").read_text(encoding="utf-8")
     assert "holds on Celery 5.6–5.7; Valkey 8" in greet
-
-
-def test_a_proof_that_passed_on_both_stacks_counts_once(project):
-    for stack in ("local", "compose"):
-        write_evidence(project, backend=stack)
-    assert "<strong>1 proofs in 1 recipes</strong>" in proofs.tally(project, "en")

@@ -117,7 +117,7 @@ def test_a_page_shows_the_current_sentence_and_line_beside_an_older_run(project)
     shown = proofs.section(project, "greet", "en", "https://example.org/blob/main/")
     assert "It calls you by your name." in shown
     assert f"https://example.org/blob/main/{GREET}#L2" in shown
-    assert proofs.find(project, "greet", "test_it_greets_by_name").sentence["fr"] == "Elle appelle par le nom."
+    assert proofs.status(project, "greet", "test_it_greets_by_name").sentence["fr"] == "Elle appelle par le nom."
     [run] = machines.recipes(project, "https://example.org/")["recipes"]["greet"]["runs"]
     assert run["proofs"][0]["test"] == f"{GREET}:2"
     assert run["proofs"][0]["sentence"]["en"] == "It calls you by your name."
