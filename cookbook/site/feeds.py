@@ -1,4 +1,4 @@
-"""A feed of what changed in behaviour from one release to the next, told by the runs that compared them."""
+"""A feed of the changes in behavior between releases, from the runs that compared them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from html import escape
 from itertools import pairwise
 
 from cookbook.evidence import records
-from cookbook.project import LANGUAGES, Project
+from cookbook.project import Project, language_folder
 from cookbook.render import proofs
 from cookbook.render.words import WORDS
 from cookbook.sources import pages
 
 MINOR = re.compile(r"\d+\.\d+")
-WHAT = "line"  # the key of a row that compares releases under which it says what it compares
+WHAT = "line"  # in a row that compares releases, the key of what it compares
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that a release does otherwise than the one before it, as a run recorded it and a page shows it."""
+    """One change from a release to the next, as a run recorded it and a page shows it."""
 
     guid: str
     what: str
@@ -38,7 +38,7 @@ def changes(project: Project, language: str) -> list[Change]:
     """Every change that a table of the pages in *language* shows, the newest release first.
 
     A record compares releases when its rows have a value for each of them: ``{"line": …, "5.6": 4, "5.7": 9}``. The
-    date is that of the run: what was run knows no date of release.
+    date is that of the run, because the record has no date of release.
     """
     found: list[Change] = []
     for file in project.pages(language):
@@ -54,9 +54,9 @@ def changes(project: Project, language: str) -> list[Change]:
 
 
 def feed(project: Project, language: str, name: str, address: str) -> str:
-    """The changes as RSS 2.0 in one language; *name* is that of the site, which is served at *address*."""
+    """The changes as RSS 2.0 in one language, of the site called *name* at *address*."""
     words = WORDS[language]
-    root = address + ("" if language == LANGUAGES[0] else f"{language}/")
+    root = address + language_folder(language)
     found = changes(project, language)
     dates = [f"  <lastBuildDate>{_rfc(max(change.date for change in found))}</lastBuildDate>"] if found else []
     return "\n".join(
@@ -80,9 +80,11 @@ def _item(language: str, change: Change, address: str) -> str:
     words = WORDS[language]
     before, after = (_written(value, language) for value in (change.before, change.after))
     title = words["changed"].format(release=change.release, what=change.what)
-    told = words["before and since"].format(before=before, after=after, release=change.release, about=change.about)
+    description = words["before and since"].format(
+        before=before, after=after, release=change.release, about=change.about
+    )
     return (
-        f"  <item><title>{escape(title)}</title><description>{escape(told)}</description>"
+        f"  <item><title>{escape(title)}</title><description>{escape(description)}</description>"
         f"<link>{address}{change.place}</link><pubDate>{_rfc(change.date)}</pubDate>"
         f'<guid isPermaLink="false">{escape(change.guid)}</guid></item>'
     )
