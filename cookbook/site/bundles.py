@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from packaging.requirements import Requirement
 
 from cookbook.evidence import records
 from cookbook.evidence.records import Evidence
 from cookbook.project import COMPOSE_FILE, LANGUAGES, STACK_FILES, CookbookError, Project
 from cookbook.render.proofs import NAMES
+from cookbook.site import templates
 from cookbook.sources import pages
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time in a zip: a constant, so that the bytes depend only on the content
@@ -27,12 +27,6 @@ PACKAGES = {
 }  # pip's name → the evidence's
 REQUIRED = re.compile(r"os\.environ\[\"(\w+)\"\]")  # a variable without which the settings do not load
 
-TEMPLATES = Environment(  # of what is written for the reader, who gets plain text
-    loader=PackageLoader("cookbook.site", "bundle"),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701
-    keep_trailing_newline=True,
-)
 WORKER = "celery -A core worker --loglevel INFO"
 START = "docker compose up --build --wait"
 
@@ -81,13 +75,9 @@ def write_bundle(project: Project, recipe: str, target: Path) -> None:
     else:  # a worker and its Redis, on the images of the project's own stack
         stack = yaml.safe_load((project.root / COMPOSE_FILE).read_text(encoding="utf-8"))["services"]
         images = {"redis": stack["redis"], "python_image": stack["migrate"]["build"]["args"]["PYTHON_IMAGE"]}
-        files[COMPOSE_FILE] = _rendered(f"{COMPOSE_FILE}.jinja", given | images)
-    files["README.md"] = _rendered("README.md.jinja", given)
+        files[COMPOSE_FILE] = templates.rendered("docker-compose.yml.jinja", **given, **images).encode()
+    files["README.md"] = templates.rendered("README.md.jinja", **given).encode()
     _zip(target, recipe, files)
-
-
-def _rendered(template: str, given: Mapping[str, object]) -> bytes:
-    return TEMPLATES.get_template(template).render(given).encode()
 
 
 def _zip(target: Path, folder: str, files: Mapping[str, bytes]) -> None:
