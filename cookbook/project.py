@@ -78,17 +78,22 @@ def find_project(start: Path | None = None) -> Project:
     raise CookbookError(f"{start}: no mkdocs.base.yml here or above: run this inside the cookbook's folder")
 
 
+def language_folder(language: str) -> str:
+    """Where the pages of *language* are below the site: empty for the first language, else like ``en/``."""
+    return "" if language == LANGUAGES[0] else f"{language}/"
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal text."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write *text* to *file* atomically: readers see the old or the new text, and of two writers the last one wins."""
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write *content* to *file* atomically: readers see the old or the new one, and the last of two writers wins."""
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
     try:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_bytes(content if isinstance(content, bytes) else content.encode())
         aside.replace(file)
     finally:
         aside.unlink(missing_ok=True)

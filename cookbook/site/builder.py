@@ -1,6 +1,6 @@
-"""The program that builds one language with MkDocs: the whole of it, then single pages again as they are edited.
+"""The program that builds one language with MkDocs: all of its pages, then single pages again as they are edited.
 
-What the machinery needs of MkDocs' build beyond its plugins stands here. `build` starts this program and talks to it.
+What we use of the internals of MkDocs' build is here. `build` starts this program and sends it requests.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook.project import CookbookError
 from cookbook.render import context
-from cookbook.site import html_pages, machines, scripts, stylesheets
+from cookbook.site import assets, html_pages, machines
 from cookbook.site.build import STRICT, Answer, Request
 from cookbook.site.html_pages import Html
 from cookbook.snapshot import Snapshot
 
 
 class _Kept(BasePlugin):  # type: ignore[type-arg,no-untyped-call]  # it has no options
-    """What MkDocs makes for a whole build, and needs again for each of its pages."""
+    """Keeps what MkDocs creates for a whole build and needs again to build one of its pages."""
 
     files: Files
     nav: Navigation
@@ -45,29 +45,29 @@ class _Kept(BasePlugin):  # type: ignore[type-arg,no-untyped-call]  # it has no 
 
 
 class Language:
-    """The language that *config_file* configures, and its last build."""
+    """The language of *config_file*, and its last build."""
 
     def __init__(self, config_file: str, *, strict: bool) -> None:
         self.config_file = config_file
         self.strict = strict
 
     def build(self, folder: Path, project: Snapshot) -> None:
-        """Build every page into *folder*, which is emptied first. Raises what MkDocs raises, SystemExit included."""
-        with Path(self.config_file).open("rb") as file:  # given its name, MkDocs would report absolute paths
+        """Empty *folder* and build every page into it. Raises what MkDocs raises, including SystemExit."""
+        with Path(self.config_file).open("rb") as file:  # by name, MkDocs would report absolute paths
             self.config = load_config(file, site_dir=str(folder), strict=self.strict)
         self.kept = _Kept()
         self.config.plugins["cookbook"] = self.kept
-        self._give(project)
+        self._pass_on(project)
         self.config.plugins.on_startup(command="build", dirty=False)
         build.build(self.config)
 
     def build_pages(self, paths: Sequence[str], project: Snapshot) -> None:
         """Build the pages at *paths*, below the folder of the language, again, and the search index.
 
-        Their front matter must be the one of the last build: other pages show it, in their navigation for example.
+        Their front matter must be that of the last build: other pages show it, for example in their navigation.
         """
         config, kept = self.config, self.kept
-        self._give(project)
+        self._pass_on(project)
         search: Any = config.plugins["material/search"]
         entries = search.search_index.entries
         pages = [file.page for path in paths if (file := kept.files.get_file_from_path(path)) and file.page]
@@ -84,77 +84,68 @@ class Language:
             file.page.validate_anchor_links(files=kept.files, log_level=config.validation.links.anchors)
         config.plugins.on_post_build(config=config)
 
-    def _give(self, project: Snapshot) -> None:
+    def _pass_on(self, project: Snapshot) -> None:
         macros = self.config.plugins["macros"]
         assert isinstance(macros, MacrosPlugin)
         context.give(macros, project)
 
 
 def complete(folder: Path) -> dict[str, Html]:
-    """Give the built pages in *folder* what they have when published beside MkDocs' work; return them as they are."""
+    """Add to the built pages in *folder* what a published site has besides the output of MkDocs; return the pages."""
     machines.write_copies(folder)
-    stylesheets.join(folder)
-    scripts.join(folder)
+    assets.join(folder)
     return html_pages.read_all(folder)
 
 
 def main(argv: Sequence[str], requests: BinaryIO, answers: BinaryIO) -> None:
-    """Give an `Answer` to each `Request` until they end; both are pickled."""
+    """Write an `Answer` to *answers* for each `Request` in *requests*, until they end; both are pickled."""
     language = Language(argv[0], strict=STRICT in argv)
     logged = _Logged(logging.WARNING)
     logger = logging.getLogger("mkdocs")
     logger.setLevel(logging.INFO)
     logger.addHandler(logged)
-    while request := _next(requests):
-        failure = ""
-        rendered: dict[str, Html] = {}
-        project = request.project or Snapshot(Path.cwd())
+    while True:
         try:
-            if request.folder:
-                language.build(request.folder, project)
-                rendered = complete(request.folder) if request.complete else {}
-            else:
-                language.build_pages(request.pages, project)
-        except CookbookError as error:
-            failure = str(error)
-        except (Exception, SystemExit) as error:  # Abort is one
-            failure = f"{type(error).__name__}: {error}"
-        pickle.dump(Answer(failure, logged.taken(), rendered), answers)
+            request: Request = pickle.load(requests)  # noqa: S301  # from the process that started this one
+        except EOFError:
+            return
+        logged.messages = []
+        pickle.dump(_answer(language, request, logged.messages), answers)
         answers.flush()
 
 
-def _next(requests: BinaryIO) -> Request | None:
+def _answer(language: Language, request: Request, warnings: list[str]) -> Answer:
+    project = request.project or Snapshot(Path.cwd())
     try:
-        request: Request = pickle.load(requests)  # noqa: S301  # from the process that started this one
-    except EOFError:
-        return None
-    return request
+        if request.folder:
+            language.build(request.folder, project)
+            return Answer("", warnings, complete(request.folder) if request.complete else {})
+        language.build_pages(request.pages, project)
+    except CookbookError as error:
+        return Answer(str(error), warnings, {})
+    except (Exception, SystemExit) as error:  # MkDocs' Abort is a SystemExit
+        return Answer(f"{type(error).__name__}: {error}", warnings, {})
+    return Answer("", warnings, {})
 
 
 class _Logged(logging.Handler):
-    """Keeps what is logged until it is taken."""
+    """Collects the messages that are logged."""
 
-    def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.messages: list[str] = []
+    messages: list[str]
 
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(record.getMessage())
 
-    def taken(self) -> list[str]:
-        taken, self.messages = self.messages, []
-        return taken
-
 
 def _replaced(entries: list[dict[str, Any]], url: str, new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The search *entries* with *new* in the place of those of the page at *url*."""
+    """The search *entries* with those of the page at *url* replaced by *new*, in the same place."""
     own = [at for at, entry in enumerate(entries) if entry["location"].partition("#")[0] == url]
     start = own[0] if own else len(entries)
     return [*entries[:start], *new, *(entry for at, entry in enumerate(entries) if at >= start and at not in own)]
 
 
 if __name__ == "__main__":
-    gc.set_threshold(200_000)  # a build keeps most of what it makes: to look for garbage often finds none
+    gc.set_threshold(200_000)  # a build keeps most of what it allocates: frequent collections find little
     with os.fdopen(os.dup(1), "wb") as out:
-        os.dup2(2, 1)  # what anyone prints is no answer
+        os.dup2(2, 1)  # keeps what libraries print out of the answers
         main(sys.argv[1:], sys.stdin.buffer, out)

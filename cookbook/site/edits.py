@@ -1,4 +1,4 @@
-"""Which pages an edit makes due: those that show what was edited, or a whole language."""
+"""Finds the pages that an edit affects: those that show what was edited, or a whole language."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 from cookbook.project import CONFIGS, LANGUAGES, CookbookError, Project
 from cookbook.sources import pages
 
-LEFT = ("__pycache__", ".pyc", ".sqlite3")  # what programs leave where they run
+GENERATED = ("__pycache__", ".pyc", ".sqlite3")  # by programs that ran there
 Pages = set[str] | None
 """Paths below the folder of a language; None for the whole language."""
 
 
 def states(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """When each file of *folders* (or each that is one itself) was last changed, in nanoseconds, and its size."""
+    """The time of the last change, in nanoseconds, and the size of each file below *folders*, or of the files among
+    them."""
     found = {}
     for folder in folders:
         for file in [*folder.rglob("*")] if folder.is_dir() else [folder]:
             try:
-                if file.is_file() and not any(part in file.relative_to(folder).as_posix() for part in LEFT):
+                if file.is_file() and not any(part in file.relative_to(folder).as_posix() for part in GENERATED):
                     stat = file.stat()
                     found[file] = stat.st_mtime_ns, stat.st_size
-            except FileNotFoundError:  # it was there a moment ago
+            except FileNotFoundError:  # removed since it was listed
                 continue
     return found
 
@@ -35,9 +36,9 @@ def front_matters(project: Project) -> dict[Path, dict[str, Any]]:
 
 
 def due(project: Project, edited: Iterable[Path], known: Mapping[Path, Mapping[str, Any]]) -> dict[str, Pages]:
-    """What is to be built again in each language once the files *edited* were changed, added or removed.
+    """What to build again in each language after the files *edited* were changed, added or removed.
 
-    *known* is the front matter of each page as it was built last: where it changes, so do other pages.
+    *known* is the front matter of each page at its last build: other pages depend on it.
     """
     found: dict[str, Pages] = {language: set() for language in LANGUAGES}
     recipes = set()
@@ -66,7 +67,7 @@ def _with(found: Pages, paths: set[str]) -> Pages:
 
 
 def _recipe(project: Project, parts: tuple[str, ...]) -> str:
-    """The one recipe that the file at *parts* belongs to; empty when it is of several, or of none yet."""
+    """The recipe that the file at *parts* belongs to; empty when it belongs to several, or to none."""
     if parts[0] == project.recipes.name and len(parts) > 2:
         name = parts[1]
     elif parts[:2] == ("tests", "recipes"):
@@ -77,10 +78,10 @@ def _recipe(project: Project, parts: tuple[str, ...]) -> str:
 
 
 def _is_about(project: Project, file: Path, recipes: set[str]) -> bool:
-    """Whether the page in *file* shows something of *recipes*; a macro that is called for none is about all of them."""
+    """Whether the page in *file* shows something of *recipes*; a macro call without a recipe shows all of them."""
     try:
         page = pages.read(file, project.relative(file))
-    except CookbookError:  # its mistake is shown where it is built
+    except CookbookError:  # which building it reports
         return True
     named = (re.split("[/:]", str(call.args[0]))[0] if call.args else "" for call in page.calls)
     return page.meta.get("recipe") in recipes or any(not name or name in recipes for name in named)

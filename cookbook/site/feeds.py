@@ -1,4 +1,4 @@
-"""A feed of what changed in behaviour from one release to the next, told by the runs that compared them."""
+"""A feed of the changes in behavior between releases, from the runs that compared them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import format_datetime
-from html import escape
 from itertools import pairwise
 
 from cookbook.evidence import records
-from cookbook.project import LANGUAGES, Project
+from cookbook.project import Project, language_folder
 from cookbook.render.fragments import value_text
 from cookbook.render.words import WORDS
+from cookbook.site import templates
 from cookbook.sources import markup, pages
 
 MINOR = re.compile(r"\d+\.\d+")
-WHAT = "line"  # the key of a row that compares releases under which it says what it compares
+WHAT = "line"  # in a row that compares releases, the key of what it compares
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that a release does otherwise than the one before it, as a run recorded it and a page shows it."""
+    """One change from a release to the next, as a run recorded it and a page shows it."""
 
     guid: str
     what: str
@@ -38,7 +38,7 @@ def changes(project: Project, language: str) -> list[Change]:
     """Every change that a table of the pages in *language* shows, the newest release first.
 
     A record compares releases when its rows have a value for each of them: ``{"line": …, "5.6": 4, "5.7": 9}``. The
-    date is that of the run: what was run knows no date of release.
+    date is that of the run, because the record has no date of release.
     """
     found: list[Change] = []
     for file in project.pages(language):
@@ -54,37 +54,18 @@ def changes(project: Project, language: str) -> list[Change]:
 
 
 def feed(project: Project, language: str, name: str, address: str) -> str:
-    """The changes as RSS 2.0 in one language; *name* is that of the site, which is served at *address*."""
+    """The changes as RSS 2.0 in one language, of the site called *name* at *address*."""
     words = WORDS[language]
-    root = address + ("" if language == LANGUAGES[0] else f"{language}/")
-    found = changes(project, language)
-    dates = [f"  <lastBuildDate>{_rfc(max(change.date for change in found))}</lastBuildDate>"] if found else []
-    return "\n".join(
-        [
-            '<?xml version="1.0" encoding="UTF-8"?>',
-            '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>',
-            f"  <title>{escape(words['feed'].format(site=name))}</title>",
-            f"  <link>{root}</link>",
-            f'  <atom:link href="{root}feed.xml" rel="self" type="application/rss+xml"/>',
-            f"  <description>{escape(words['feed description'])}</description>",
-            f"  <language>{language}</language>",
-            *dates,
-            *(_item(language, change, address) for change in found),
-            "</channel></rss>",
-            "",
-        ]
-    )
-
-
-def _item(language: str, change: Change, address: str) -> str:
-    words = WORDS[language]
-    before, after = (_written(value, language) for value in (change.before, change.after))
-    title = words["changed"].format(release=change.release, what=change.what)
-    told = words["before and since"].format(before=before, after=after, release=change.release, about=change.about)
-    return (
-        f"  <item><title>{escape(title)}</title><description>{escape(told)}</description>"
-        f"<link>{address}{change.place}</link><pubDate>{_rfc(change.date)}</pubDate>"
-        f'<guid isPermaLink="false">{escape(change.guid)}</guid></item>'
+    return templates.rendered(
+        "feed.xml.jinja",
+        words=words,
+        language=language,
+        name=name,
+        address=address,
+        root=address + language_folder(language),
+        changes=changes(project, language),
+        rfc_date=lambda date: format_datetime(datetime.datetime.fromisoformat(date)),
+        text=lambda value: value if isinstance(value, str) else value_text(value, language),
     )
 
 
@@ -100,13 +81,5 @@ def _changes(project: Project, recipe: str, record: str, about: str, place: str)
                     yield Change(guid, what, about, release, row[older], row[release], run.date, place)
 
 
-def _written(value: object, language: str) -> str:
-    return value if isinstance(value, str) else value_text(value, language)
-
-
 def _number(release: str) -> tuple[int, ...]:
     return tuple(int(part) for part in release.split("."))
-
-
-def _rfc(date: str) -> str:
-    return format_datetime(datetime.datetime.fromisoformat(date))

@@ -1,4 +1,4 @@
-"""What a rendered page has that is checked: ids, links, blocks of code, and what a browser loads or runs with it."""
+"""What the checks need to know of a rendered page: ids, links, blocks of code, and what is inline or loaded."""
 
 from __future__ import annotations
 
@@ -6,51 +6,33 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 
+from bs4 import BeautifulSoup, Tag
+
 LEFTOVER = re.compile(r"\{@|@\}|Macro Rendering Error")
-CODE = {"code", "pre", "script", "style"}
-OWN_PRE = {"mermaid", "proof-source"}  # what is preformatted without being a block of a recipe
+CODE = ("code", "pre", "script", "style")
+OWN_PRE = {"mermaid", "proof-source"}  # preformatted text that is not a block of a recipe
 POINTERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that name ids of the same page
 READ_ONLY = {"alternate", "author", "canonical", "license", "next", "prev"}  # a link to these loads nothing
-LOADING = {"audio", "embed", "form", "iframe", "img", "link", "object", "script", "source", "style", "track", "video"}
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 @dataclass
 class Block:
-    """A block of code: what it says it shows (``core/celery.py:app``), its text, and what its copy button gives."""
+    """A block of code: the source that it names (``core/celery.py:app``), its text, and what its copy button gives."""
 
     source: str
     text: str
     copy: str | None
 
 
-@dataclass(eq=False)
-class Tag:
-    """The start of an element: its attributes, ``""`` for one without value, and its line (from 1)."""
-
-    name: str
-    attributes: dict[str, str]
-    line: int
-
-    def words(self, name: str) -> set[str]:
-        """The words of an attribute, such as its classes."""
-        return {*self.attributes.get(name, "").split()}
-
-    def runs_inline(self) -> bool:
-        """Whether an attribute is a style or a script."""
-        return any(
-            name == "style" or name.startswith("on") or value.strip().lower().startswith("javascript:")
-            for name, value in self.attributes.items()
-        )
-
-
 @dataclass
 class Html:
-    """One rendered page: ``name`` is its path below the site, ``requests`` the addresses that a browser loads with it
-    unasked, ``loading`` the elements that can make it load or run something."""
+    """One rendered page.
+
+    ``name`` is its path below the site, ``requests`` the addresses that a browser loads with it, ``inline`` the line
+    and kind of each inline script or style (``(12, "style=")``), ``leftovers`` the texts that contain a macro call.
+    """
 
     name: str
     ids: Counter[str] = field(default_factory=Counter)
@@ -60,7 +42,7 @@ class Html:
     blocks: list[Block] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     canonical: str = ""
-    loading: list[Tag] = field(default_factory=list)
+    inline: list[tuple[int, str]] = field(default_factory=list)
 
 
 def read_all(site: Path) -> dict[str, Html]:
@@ -70,112 +52,71 @@ def read_all(site: Path) -> dict[str, Html]:
 
 
 def read(text: str, name: str) -> Html:
-    """The page whose HTML is *text*, called *name*."""
-    reader = _Reader(name)
-    reader.feed(text)
-    reader.close()
-    reader.end_page()
-    return reader.page
-
-
-@dataclass
-class _OpenBlock:
-    """A block that is being read: all of its text, and that of the first element ``code`` in it."""
-
-    tag: Tag
-    block: Block
-    text: str = ""
-    code: Tag | None = None
-    code_text: str = ""
-
-
-class _Reader(HTMLParser):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.page = Html(name)
-        self.open: list[Tag] = []  # the elements around the place that it is at
-        self.blocks: list[_OpenBlock] = []
-        self.text = ""  # since the last tag
-
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.end_text()
-        tag = Tag(name, {key: value or "" for key, value in attributes}, self.getpos()[0])
-        self._note(tag)
-        if self._is_block(tag):
-            copy = tag.attributes.get("data-copy")
-            block = Block(tag.attributes.get("data-source", ""), "", copy)
-            self.page.blocks.append(block)
-            self.blocks.append(_OpenBlock(tag, block))
-        elif name == "code":
-            for each in self.blocks:
-                each.code = each.code or tag
-        if name not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, name: str) -> None:
-        self.end_text()
-        if any(tag.name == name for tag in self.open):
-            while self._close().name != name:
-                pass
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_comment(self, data: str) -> None:
-        self.end_text()
-        self._note_leftover(data)
-
-    def end_text(self) -> None:
-        """Note the text since the last tag."""
-        text, self.text = self.text, ""
-        for each in self.blocks:
-            each.text += text
-            if each.code in self.open:
-                each.code_text += text
-        self._note_leftover(text)
-
-    def end_page(self) -> None:
-        self.end_text()
-        while self.open:
-            self._close()
-
-    def _close(self) -> Tag:
-        closed = self.open.pop()
-        if self.blocks and self.blocks[-1].tag is closed:
-            ended = self.blocks.pop()
-            ended.block.text = (ended.code_text if ended.code else ended.text).removesuffix("\n")
-        return closed
-
-    def _note(self, tag: Tag) -> None:
-        page, given = self.page, tag.attributes
-        page.ids.update({value for value in (given.get("id"), given.get("name") if tag.name == "a" else "") if value})
-        if any(each.name == "article" for each in self.open):  # the theme around it has some of its own
-            page.pointers.update(*(tag.words(pointer) for pointer in POINTERS))
+    """The page whose HTML is *text*; *name* is its path below the site."""
+    soup = BeautifulSoup(text, "html.parser", multi_valued_attributes=None)
+    page = Html(name)
+    for tag in soup.find_all(True):
+        page.ids.update(filter(None, [_value(tag, "id"), _value(tag, "name") if tag.name == "a" else ""]))
+        rel = _words(tag, "rel") if tag.name == "link" else set()
         urls = [*_urls(tag)]
         page.links += urls
-        if tag.name not in ("a", "area") and not (tag.name == "link" and READ_ONLY & tag.words("rel")):
+        if tag.name not in ("a", "area") and not READ_ONLY & rel:
             page.requests += urls
-        if tag.name == "meta" and given.get("property") == "og:image":
-            page.links.append(given.get("content", ""))
-        if tag.name == "link" and "canonical" in tag.words("rel"):
-            page.canonical = given.get("href", "")
-        if tag.name in LOADING or tag.runs_inline():
-            page.loading.append(tag)
+        if _value(tag, "property") == "og:image":
+            page.links.append(_value(tag, "content"))
+        if "canonical" in rel:
+            page.canonical = _value(tag, "href")
+        if _is_block(tag):
+            page.blocks.append(_block(tag))
+        page.inline += ((tag.sourceline or 0, what) for what in _inline(tag))
+    for article in soup.find_all("article"):  # the theme around it has some of its own
+        for tag in article.find_all(True):
+            page.pointers.update(*(_words(tag, pointer) for pointer in POINTERS))
+    for string in soup.find_all(string=LEFTOVER):
+        if not string.find_parent(CODE):
+            page.leftovers.append(" ".join(string.split())[:80])
+    return page
 
-    def _is_block(self, tag: Tag) -> bool:
-        if tag.name == "pre":
-            within = any(each.name == "div" and "highlight" in each.words("class") for each in self.open)
-            return not (within or tag.words("class") & OWN_PRE)
-        return tag.name == "div" and "highlight" in tag.words("class")
 
-    def _note_leftover(self, text: str) -> None:
-        if LEFTOVER.search(text) and not any(tag.name in CODE for tag in self.open):
-            self.page.leftovers.append(" ".join(text.split())[:80])
+def _value(tag: Tag, name: str) -> str:
+    return str(tag.attrs.get(name, ""))
+
+
+def _words(tag: Tag, name: str) -> set[str]:
+    """The words of an attribute, such as its classes."""
+    return {*_value(tag, name).split()}
+
+
+def _is_highlight(tag: Tag) -> bool:
+    return tag.name == "div" and "highlight" in _words(tag, "class")
+
+
+def _is_block(tag: Tag) -> bool:
+    if tag.name == "pre":
+        return not (OWN_PRE & _words(tag, "class") or any(map(_is_highlight, tag.parents)))
+    return _is_highlight(tag)
+
+
+def _block(tag: Tag) -> Block:
+    text = (tag.find("code") or tag).get_text().removesuffix("\n")
+    return Block(_value(tag, "data-source"), text, _value(tag, "data-copy") if tag.has_attr("data-copy") else None)
 
 
 def _urls(tag: Tag) -> Iterator[str]:
     for name in ("href", "src", "data", "poster", "xlink:href"):
-        if tag.attributes.get(name) and (name != "data" or tag.name == "object"):
-            yield tag.attributes[name]
-    for candidate in filter(None, tag.attributes.get("srcset", "").split(",")):
+        if (url := _value(tag, name)) and (name != "data" or tag.name == "object"):
+            yield url
+    for candidate in filter(None, _value(tag, "srcset").split(",")):
         yield candidate.split()[0]
+
+
+def _inline(tag: Tag) -> Iterator[str]:
+    """What of *tag* is an inline script or style: all of it, an attribute, an address."""
+    is_data = _value(tag, "type").endswith("json")
+    if tag.name == "style" or (tag.name == "script" and not tag.has_attr("src") and not is_data):
+        yield f"<{tag.name}>"
+    for name, value in tag.attrs.items():
+        if name == "style" or name.startswith("on"):
+            yield f"{name}="
+        elif str(value).strip().lower().startswith("javascript:"):
+            yield "javascript:"

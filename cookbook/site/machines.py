@@ -1,4 +1,4 @@
-"""What the built site holds for programs: pages as Markdown, llms.txt, recipes.json, feeds, where crawlers begin."""
+"""Writes what programs read of the site: pages as Markdown, llms.txt, recipes.json, feeds, cards, robots.txt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from mkdocs.utils.yaml import yaml_load
 
 from cookbook.evidence import records
-from cookbook.project import CONFIGS, LANGUAGES, CookbookError, Project, digest
+from cookbook.project import CONFIGS, LANGUAGES, CookbookError, Project, digest, language_folder
 from cookbook.render import proofs
 from cookbook.render.words import WORDS
 from cookbook.site import cards, copies, feeds
@@ -22,29 +22,29 @@ CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)"')
 
 
 def write(project: Project, site: Path) -> None:
-    """Complete the built *site*, French at its root and English in its ``en/``, from the pages and the evidence.
+    """Add to the built *site*, French at its root and English in ``en/``, the files for programs.
 
     The same pages and evidence give the same bytes.
     """
-    address = _address(site)
+    address = address_of((site / "index.html").read_text(encoding="utf-8"))
     for place, picture in pictures(project).items():
         file = site / "cards" / place / "index.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(picture)
     for language in LANGUAGES:
         config = _config(project, language)
-        folder = site / ("" if language == LANGUAGES[0] else language)
+        folder = site / language_folder(language)
         (folder / "llms.txt").write_text(llms(project, language, config, address), encoding="utf-8")
         feed = feeds.feed(project, language, str(config["site_name"]), address)
         (folder / "feed.xml").write_text(feed, encoding="utf-8")
     listed = json.dumps(recipes(project, address), ensure_ascii=False, indent=1)
     (site / "recipes.json").write_text(f"{listed}\n", encoding="utf-8")
-    maps = "".join(f"Sitemap: {address}{folder}sitemap.xml\n" for folder in ("", "en/"))
+    maps = "".join(f"Sitemap: {address}{folder}sitemap.xml\n" for folder in map(language_folder, LANGUAGES))
     (site / "robots.txt").write_text(f"User-agent: *\nAllow: /\n\n{maps}", encoding="utf-8")
 
 
 def write_copies(folder: Path) -> None:
-    """Each page of the built language in *folder* as Markdown beside it, which its button "copy page" gives."""
+    """Write each page of the built language in *folder* as Markdown beside it, which its button "copy page" copies."""
     for file in folder.rglob("index.html"):
         page = file.read_text(encoding="utf-8")
         file.with_name("index.md").write_text(copies.markdown(page, address_of(page)), encoding="utf-8")
@@ -52,7 +52,7 @@ def write_copies(folder: Path) -> None:
 
 @once
 def pictures(project: Project) -> dict[str, bytes]:
-    """The card of each page, by the address of the page below the site; what was drawn before is kept in .cache/."""
+    """The PNG of the card of each page, by the address of the page below the site; cached in .cache/cards."""
     found = {}
     for language in LANGUAGES:
         name = str(_config(project, language)["site_name"])
@@ -61,20 +61,23 @@ def pictures(project: Project) -> dict[str, bytes]:
             recipes = [str(meta["recipe"])] if meta.get("recipe") else project.recipe_names()
             runs = [run for recipe in recipes for run in records.load(project, recipe)]
             texts = (str(meta["title"]), name, " · ".join(proofs.chips(runs)))
-            found[pages.address(project, file)] = cards.kept_card(project.root / ".cache" / "cards", *texts)
+            found[pages.address(project, file)] = cards.cached_card(project.root / ".cache" / "cards", *texts)
     return found
 
 
 def address_of(page: str) -> str:
-    """Where *page*, HTML, will be served, as it says; CookbookError when it does not."""
+    """The canonical address of *page*, which is HTML. Raises CookbookError when it has none."""
     found = CANONICAL.search(page)
     if not found:
-        raise CookbookError("mkdocs.yml: no site_url, so that nothing can link to the site: give it one")
+        raise CookbookError("mkdocs.yml: no site_url, which links to the site need: add it")
     return found[1]
 
 
 def llms(project: Project, language: str, config: dict[str, Any], address: str) -> str:
-    """The contents of one language for language models, as llmstxt.org has them: each page's Markdown, its subject."""
+    """The llms.txt of one language (llmstxt.org): the Markdown of each page, with its description.
+
+    *config* is the configuration of MkDocs, *address* that of the whole site.
+    """
     words = WORDS[language]
     lines = [f"# {config['site_name']}", "", f"> {config['site_description']}", "", words["llms"]]
     for section, files in _contents(project, language, config["nav"]):
@@ -83,16 +86,16 @@ def llms(project: Project, language: str, config: dict[str, Any], address: str) 
             meta = pages.front_matter(file)
             link = f"{address}{pages.address(project, file)}index.md"
             lines.append(f"- [{meta['title']}]({link}): {meta['description']}")
-    others = (other for other in LANGUAGES if other != language)
-    roots = {other: address + ("" if other == LANGUAGES[0] else f"{other}/") for other in others}
-    lines += ["", "## Optional", ""]  # the name that the format gives to what can be left out
-    lines += [f"- [{WORDS[other]['language']}]({root}llms.txt)" for other, root in roots.items()]
+    lines += ["", "## Optional", ""]  # the format's name for what can be skipped
+    others = [other for other in LANGUAGES if other != language]
+    lines += [f"- [{WORDS[other]['language']}]({address}{language_folder(other)}llms.txt)" for other in others]
     lines.append(f"- [recipes.json]({address}recipes.json): {words['recipes.json']}")
     return "\n".join(lines) + "\n"
 
 
 def recipes(project: Project, address: str) -> dict[str, Any]:
-    """Each recipe that a page shows: its pages, its bundle, its files by SHA-256, and its runs with their proofs."""
+    """The content of recipes.json: of each recipe that a page shows the pages, the bundle, the files with their
+    SHA-256, and the runs with their proofs."""
     found: dict[str, Any] = {}
     for language in LANGUAGES:
         for recipe, (file, meta) in pages.of_recipes(project, language).items():
@@ -127,7 +130,7 @@ def recipes(project: Project, address: str) -> dict[str, Any]:
 
 
 def _contents(project: Project, language: str, nav: list[Any]) -> Iterator[tuple[str, list[Path]]]:
-    """The title of each section of *nav* and its pages; a page that stands alone is a section of its own."""
+    """The title of each section of *nav* and its pages; a page outside a section is a section itself."""
     folder = project.docs / language
     for entry in nav:
         ((title, inside),) = entry.items() if isinstance(entry, dict) else [("", entry)]
@@ -138,8 +141,3 @@ def _contents(project: Project, language: str, nav: list[Any]) -> Iterator[tuple
 def _config(project: Project, language: str) -> dict[str, Any]:
     with (project.root / CONFIGS[language]).open(encoding="utf-8") as file:
         return dict(yaml_load(file))
-
-
-def _address(site: Path) -> str:
-    """Where the whole site will be served, as its home page says it."""
-    return address_of((site / "index.html").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Puts the site in its place: checked, built aside, checked again as rendered, then swapped in whole or not at all."""
+"""Publishes the site: checks its sources, builds it aside, checks the rendered pages, then swaps it in as a whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cookbook.evidence import columns, matrix, records
 from cookbook.project import LANGUAGES, SHARED, CookbookError, Project
 from cookbook.render import accounts
 from cookbook.site import build, bundles, headers, html_checks, machines
+from cookbook.site.build import Request
 from cookbook.snapshot import Snapshot
 from cookbook.sources import scaffold, snippets
 from cookbook.sources.shown_lines import code_calls
@@ -24,10 +25,10 @@ HERE = -100  # AT_FDCWD of fcntl.h
 
 
 def publish(project: Project, site_dir: Path | None = None) -> Path:
-    """Publish both languages to *site_dir* (``site/`` by default); return where the site is.
+    """Publish both languages to *site_dir* (``site/`` by default); return the folder of the site.
 
-    Raises CookbookError, with the last good site as it was, for any problem of the pages, the evidence, the build or
-    the rendered HTML.
+    Raises CookbookError for any problem of the pages, the evidence, the build or the rendered HTML, and leaves the last
+    good site as it was.
     """
     target = (site_dir or project.site).resolve()
     with _only_publisher(target) as (aside, lock):
@@ -35,18 +36,18 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
         with build.both(project, env, strict=True, keep_open=(lock,)) as builders:
             project = _read(project)
             for builder in builders:
-                builder.begin(aside / builder.language, project, complete=True)
+                builder.begin(Request(aside / builder.language, project=project, complete=True))
             _refuse(problems(project))
             machines.pictures(project)
             _refuse(build.finish(builders, aside).warnings)
             rendered = build.rendered(builders)
-        site = aside / "fr"
+        site = aside / LANGUAGES[0]
         for recipe in bundles.shown_recipes(project):
             bundles.write_bundle(project, recipe, site / "bundles" / f"{recipe}.zip")
         accounts.write(project, site / accounts.JSON)
         machines.write(project, site)
         _refuse(html_checks.problems(project, site, rendered) + headers.problems(rendered))
-        headers.write(site, rendered)
+        headers.write(site)
         swap(site, target)
     count = sum(len(project.pages(language)) for language in LANGUAGES)
     print(f"{count} pages; {html_checks.count_blocks(rendered)} blocks equal their recipe byte for byte", flush=True)
@@ -54,22 +55,22 @@ def publish(project: Project, site_dir: Path | None = None) -> Path:
 
 
 def _read(project: Project) -> Snapshot:
-    """The project with what both builds ask of it, read once."""
+    """The project with what both builds need of it, read once."""
     snapshot = Snapshot(project.root)
-    with suppress(CookbookError):  # `problems` says it
-        accounts.accounts(snapshot)  # which rest on all evidence, cells and verdicts
-        _wrong_calls(snapshot)  # which cuts each snippet
+    with suppress(CookbookError):  # `problems` reports it
+        accounts.accounts(snapshot)  # reads all evidence, cells and verdicts
+        _wrong_calls(snapshot)  # cuts each snippet
         for recipe in snapshot.recipe_names():
             matrix.load(snapshot, recipe, columns.columns(snapshot))
     return snapshot
 
 
 def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
-    """Why the project cannot be published as it is, a line each, as far as that shows without building it."""
+    """Why the project cannot be published as it is, a line each, as far as can be seen without building it."""
     found = scaffold.problems(project) + parity.problems(project) + prose.problems(project)
     try:
         found += _wrong_calls(project) + _unused_regions(project) + _unproven(project)
-    except CookbookError as error:  # a page or a recipe that cannot be read, which may have been told already
+    except CookbookError as error:  # a page or a recipe that cannot be read, which may be reported already
         found += [str(error)] if str(error) not in found else []
     if with_evidence:
         for recipe in project.recipe_names():
@@ -79,7 +80,7 @@ def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
 
 
 def swap(new: Path, target: Path) -> None:
-    """Put the folder *new* at *target* in one step; what was there, if anything, is at *new* afterwards."""
+    """Move the folder *new* to *target* in one step; the former *target*, if there was one, is at *new* afterwards."""
     if not target.exists():
         new.rename(target)
         return
@@ -101,13 +102,13 @@ def swap(new: Path, target: Path) -> None:
 
 
 def _old(target: Path) -> Path:
-    """Where the last good site is for a moment, on systems that cannot exchange two folders."""
+    """Where the last good site is during `swap`, on systems that cannot exchange two folders."""
     return target.with_name(f".{target.name}.old")
 
 
 @contextmanager
 def _only_publisher(target: Path) -> Iterator[tuple[Path, int]]:
-    """Yield an empty folder beside *target*, removed afterwards, and the descriptor that keeps other publishers out."""
+    """Yield an empty folder beside *target*, removed afterwards, and the descriptor that locks out other publishers."""
     is_replaceable = target.is_dir() and (not any(target.iterdir()) or (target / "sitemap.xml").exists())
     if target.exists() and not is_replaceable:
         raise CookbookError(f"{target}: not a site, and publishing would remove what is there: name another folder")
@@ -117,11 +118,13 @@ def _only_publisher(target: Path) -> Iterator[tuple[Path, int]]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CookbookError(f"{target}: another publish is at work in {target.parent}: wait for its end") from None
-        if _old(target).exists() and not target.exists():  # killed in that very moment
+            raise CookbookError(
+                f"{target}: another publish is running in {target.parent}: wait until it ends"
+            ) from None
+        if _old(target).exists() and not target.exists():  # a publisher was killed during `swap`
             _old(target).rename(target)
         aside = target.with_name(f".{target.name}.new")
-        shutil.rmtree(aside, ignore_errors=True)  # of a publisher that was killed: a living one would hold the lock
+        shutil.rmtree(aside, ignore_errors=True)  # of a publisher that was killed: a running one has the lock
         aside.mkdir()
         try:
             yield aside, lock
@@ -137,7 +140,7 @@ def _refuse(found: list[str]) -> None:
 
 
 def _wrong_calls(project: Project) -> list[str]:
-    """What a build would say of the calls of code(), long before it."""
+    """The errors that a build would report for the calls of code()."""
     found = []
     for page, call in code_calls(project):
         try:

@@ -1,4 +1,4 @@
-"""The published site as a static host serves it."""
+"""Serves the published site as a static host would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cookbook.project import CookbookError
+from cookbook.project import LANGUAGES, CookbookError, language_folder
 from cookbook.site import headers
 
 HOST = "127.0.0.1"
@@ -35,7 +35,7 @@ def serve_site(site: Path, port: int | None = None) -> None:
 
 @contextlib.contextmanager
 def served(site: Path) -> Iterator[str]:
-    """The address at which a thread serves the published *site*, meanwhile."""
+    """Serve the published *site* from a thread, and yield its address."""
     with SiteServer(site) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -45,8 +45,9 @@ def served(site: Path) -> Iterator[str]:
 
 
 def not_found(site: Path, path: str) -> bytes:
-    """The page of *site* that says, in the language of the address *path*, that nothing is there."""
-    page = site / ("en/404.html" if path.startswith("/en/") else "404.html")
+    """The 404 page of *site* in the language of the address *path*."""
+    folders = [language_folder(language) for language in LANGUAGES[1:]]
+    page = site / next((folder for folder in folders if path.startswith(f"/{folder}")), "") / "404.html"
     return page.read_bytes() if page.is_file() else b"404 Not Found"
 
 
@@ -58,23 +59,18 @@ class SiteServer(http.server.ThreadingHTTPServer):
         self.url = f"http://{HOST}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # browsers drop the connections that they need no more
+        """Print the error, except of connections that a browser closed because it no longer needs them."""
+        if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class PublishedSite(http.server.SimpleHTTPRequestHandler):
-    """The published site as a static host gives it: with its headers, compressed, and with its own page for what is not
-    there. `directory` is the site."""
+    """Answers as a static host does: with the headers and the 404 page of the site in `directory`, compressed."""
 
     protocol_version = "HTTP/1.1"  # several requests to a connection
 
     def do_GET(self) -> None:
-        self._answer()
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
+        """Send a file of the site, a redirection to its folder, or the 404 page; for HEAD, only the headers."""
         file = Path(self.translate_path(self.path))
         if file.is_dir() and not urlsplit(self.path).path.endswith("/"):
             self._send(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": f"{urlsplit(self.path).path}/"})
@@ -86,6 +82,8 @@ class PublishedSite(http.server.SimpleHTTPRequestHandler):
             page = not_found(Path(self.directory), self.path)
             self._send(HTTPStatus.NOT_FOUND, page, {"Content-Type": "text/html"})
 
+    do_HEAD = do_GET  # noqa: N815  # the name is that of http.server
+
     def _send(self, status: HTTPStatus, body: bytes, fields: dict[str, str]) -> None:
         kind = fields.get("Content-Type", "")
         if "gzip" in self.headers.get("Accept-Encoding", "") and kind.startswith(("text/", *COMPRESSED)):
@@ -93,7 +91,7 @@ class PublishedSite(http.server.SimpleHTTPRequestHandler):
             fields["Content-Encoding"] = "gzip"
         if kind.startswith("text/"):
             fields["Content-Type"] = f"{kind}; charset=utf-8"
-        fields |= {"Content-Length": str(len(body)), **dict(headers.read(Path(self.directory)))}
+        fields |= {"Content-Length": str(len(body)), **headers.of(Path(self.directory))}
         self.send_response(status)
         for name, value in fields.items():
             self.send_header(name, value)
@@ -102,11 +100,14 @@ class PublishedSite(http.server.SimpleHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        pass
+        """Print nothing for a request."""
 
 
 def free_port(wanted: int | None) -> int:
-    """*wanted*, else the usual port, which a browser may still have open, else any that is free."""
+    """The port *wanted*; without one, the usual port, which a browser may still have open, or else any free port.
+
+    Raises CookbookError when *wanted* is not free.
+    """
     for port in (wanted,) if wanted else (USUAL_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,4 +118,4 @@ def free_port(wanted: int | None) -> int:
             else:
                 found: int = probe.getsockname()[1]
                 return found
-    raise CookbookError(f"port {wanted} of {HOST}: {why}: name another one, or none")
+    raise CookbookError(f"port {wanted} of {HOST}: {why}: choose another port, or none")

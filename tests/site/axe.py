@@ -1,9 +1,9 @@
-"""axe on a page as it stands: every rule on the whole page, contrast once for what looks the same."""
+"""Runs axe on the current page: every rule on the whole page, but contrast on a sample of the texts that look alike."""
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 
-# Contrast is three quarters of the cost of a run, and most of a page is the same few colors on the same few grounds. Of
-# the texts that share all that contrast depends on, the first ones are checked. The other rules see every element.
+# Contrast takes three quarters of the time of a run, and most of a page has the same few colors on the same few
+# backgrounds. Of the texts that share all that contrast depends on, only the first ones are checked.
 SAMPLED = "axe.configure({ rules: [{ id: 'color-contrast', selector: '[data-contrast]' }] });"
 SAME = 3
 SAMPLE = """(same) => {
@@ -30,15 +30,15 @@ SAMPLE = """(same) => {
     }
 }"""
 OPTIONS = {
-    "rules": {"target-size": {"enabled": True}},  # which axe leaves out unless asked, and Lighthouse asks
-    "resultTypes": ["violations"],  # what passed is not described element by element: half the time
+    "rules": {"target-size": {"enabled": True}},  # off by default in axe, on in Lighthouse
+    "resultTypes": ["violations"],  # no details of what passed: this halves the time
 }
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-PALETTES = {"light": "default", "dark": "slate"}  # and what Material calls them
+PALETTES = {"light": "default", "dark": "slate"}  # and their names in Material
 
 
 def look(page, size, palette):
-    """Show *page* in a window of *size* and in a palette, "light" or "dark", with nothing that moves."""
+    """Show *page* in a window of *size* and in a palette, "light" or "dark", without animations."""
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=palette, reduced_motion="reduce")
     page.wait_for_function("(name) => document.body.dataset.mdColorScheme === name", arg=PALETTES[palette])

@@ -1,4 +1,4 @@
-"""The built site, as a reader gets it: `python -m cookbook test` publishes before these tests run."""
+"""Fixtures for the published site: `python -m cookbook test` publishes it before these tests run."""
 
 import os
 import shutil
@@ -10,9 +10,9 @@ from tabs import open_tab
 
 from cookbook.site.serve import served
 
-# The first is the same engine without the windows of a desktop: a page costs a third.
+# The first is the same engine without desktop windows: it needs a third of the time.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Without these Chromium calls home at its start, and waits where nothing answers.
+# Without these, Chromium calls its servers at startup, and waits when nothing answers.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
 expect.set_options(timeout=30_000)  # milliseconds, as for everything else that Playwright waits for
 
@@ -26,7 +26,7 @@ def site(project):
 
 @pytest.fixture(scope="session")
 def address(site):
-    """Where the site is served for these tests, with its headers: what its policy refuses shows as an error."""
+    """The address of the site during these tests. It is served with its headers: what the policy blocks is an error."""
     with served(site) as found:
         yield found
 

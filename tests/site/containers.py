@@ -1,4 +1,4 @@
-"""What a reader starts with Docker, under a name of this run's own, and removed whole."""
+"""Starts what a reader starts with Docker, under a unique name, and removes all of it."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from cookbook.stack.reaper import remove_project
 
 @contextlib.contextmanager
 def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
-    """Run the reader's *command* in *folder*, then give `docker compose` there: arguments, and what it printed."""
+    """Run the reader's *command* in *folder*; yield a function that runs `docker compose` there, for its output."""
     name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{folder.name}"
     env = {**os.environ, "COMPOSE_PROJECT_NAME": name, "REDIS_PORT": str(free_port()), "APP_IMAGE": name}
 
@@ -27,5 +27,5 @@ def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
         yield docker_compose
     finally:
         remove_project(name)
-        for image in (name, f"{name}-worker"):  # the stack names its own, and Compose that of a lone worker
+        for image in (name, f"{name}-worker"):  # the stack names its image itself, Compose that of a lone worker
             compose.remove_image(image)

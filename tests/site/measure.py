@@ -1,7 +1,7 @@
-"""Lighthouse on the published site, and on the same text as Sphinx builds it: `python -m tests.site.measure`.
+"""Runs Lighthouse on the published site, and on the same text built by Sphinx: `python -m tests.site.measure`.
 
 Prints a table for the heaviest and the median recipe page: for each builder the four marks on a phone and on a desktop,
-the median of several runs. Node and npm must be there; Lighthouse and Sphinx are installed once, below .cache/.
+the median of several runs. It needs Node and npm; Lighthouse and Sphinx are installed once, below .cache/.
 """
 
 import argparse
@@ -110,11 +110,11 @@ def ask(lighthouse: Path, url: str, *options: str) -> Any:
         *options,
     ]
     env = {**os.environ, "CHROME_PATH": chromium}
-    for _ in range(3):  # now and then it loses its trace, and says to run it again
+    for _ in range(3):  # sometimes it loses its trace, and recommends another run
         said = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
         if said.returncode == 0:
             return json.loads(said.stdout)
-    raise CookbookError(f"{url}: Lighthouse failed: {(said.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    raise CookbookError(f"{url}: Lighthouse failed: {(said.stderr.strip().splitlines() or ['no output'])[-1]}")
 
 
 def row(path: str, builder: str, phone: list[Any], desktop: Any) -> str:

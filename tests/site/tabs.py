@@ -1,13 +1,13 @@
-"""Pages of the browser that note what goes wrong on them."""
+"""Pages of the browser that record errors."""
 
 from playwright.sync_api import Error
 
-# Once a page has loaded, its scripts, which are deferred, have run, and what they change is drawn in the next frame.
+# After a page has loaded, its deferred scripts have run; their changes are drawn in the next frame.
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)))"
 
 
 def open_tab(context, address):
-    """A page of *context* that notes in `wrong` what goes wrong: errors of scripts, and requests to anyone else."""
+    """A page of *context* that lists errors in `wrong`: those of scripts, and requests to other hosts."""
     opened = context.new_page()
     opened.wrong = []
     opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
@@ -17,14 +17,14 @@ def open_tab(context, address):
     go = opened.goto
 
     def goto(path):
-        # Chromium drops what it is loading whenever a network comes or goes, as those of your own Docker do.
+        # Chromium aborts what it is loading when a network appears or disappears, such as those of Docker.
         for _ in range(10):
             opened.wrong.clear()
             try:
                 go(path)
             except Error as error:
                 opened.wrong.append(error.message)
-            opened.wait_for_load_state("networkidle")  # the theme mounts its annotations meanwhile, and says it nowhere
+            opened.wait_for_load_state("networkidle")  # the theme mounts its annotations meanwhile, without an event
             opened.evaluate(SETTLED)
             if not any("ERR_NETWORK_CHANGED" in each for each in opened.wrong):
                 return

@@ -1,17 +1,17 @@
-"""What a machine can say of it: axe on what opens over a page, and what axe does not look at."""
+"""Automatic accessibility checks: axe on what opens over a page, and what axe does not check."""
 
 import re
 
 import pytest
 from axe import NARROW, PALETTES, WIDE, assert_axe_finds_nothing, look
 
-COLOUR = re.compile(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);")
+COLOR = re.compile(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);")
 GROUNDS, NO_TEXT = ("paper", "ground"), ("paper", "ground", "line", "on-leaf")
 
 
 @pytest.mark.parametrize("path", ["", "contribute/", "404.html", "start/first-task/", "run/prefetch/"])
 def test_axe_finds_nothing_on_a_page_of_each_type_with_everything_open(tab, path):
-    """Everything that unfolds, each palette at each size."""
+    """With each palette at each size."""
     tab.goto(path)
     tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     for size in (WIDE, NARROW):
@@ -46,15 +46,15 @@ def test_axe_finds_nothing_in_what_opens_over_a_page(tab, opened):
     assert_axe_finds_nothing(tab)
 
 
-def luminance(colour):
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def luminance(color):
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_every_colour_of_text_and_code_has_its_contrast_on_both_grounds_in_both_palettes(project):
+def test_every_color_of_text_and_code_has_enough_contrast_on_both_backgrounds_in_both_palettes(project):
     css = (project.root / "theme/assets/palette.css").read_text()
-    palettes = [{name: both[at] for name, *both in COLOUR.findall(css)} for at in (0, 1)]
+    palettes = [{name: both[at] for name, *both in COLOR.findall(css)} for at in (0, 1)]
     low = []
     for palette in palettes:
         assert len(palette) == 13
@@ -79,7 +79,7 @@ FOCUS = """() => {
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("path", ["", "start/first-task/"])
-def test_whoever_walks_a_page_by_keyboard_sees_the_focus_at_each_step(tab, size, path):
+def test_the_focus_is_visible_at_each_step_through_a_page_by_keyboard(tab, size, path):
     tab.set_viewport_size(size)
     tab.emulate_media(reduced_motion="reduce")
     tab.goto(path)
@@ -97,7 +97,7 @@ def test_whoever_walks_a_page_by_keyboard_sees_the_focus_at_each_step(tab, size,
     assert not path or any("md-annotation__index" in what for what in walked)
 
 
-def test_nothing_moves_for_who_asked_for_less_motion(tab):
+def test_nothing_moves_for_a_reader_who_prefers_reduced_motion(tab):
     tab.emulate_media(reduced_motion="reduce")
     tab.goto("start/first-task/")
     moving = tab.evaluate("""() => [...document.querySelectorAll("*")].filter(each => {

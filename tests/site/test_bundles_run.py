@@ -9,7 +9,7 @@ from cookbook.project import find_project
 from cookbook.sources import pages
 from cookbook.stack import compose
 
-# What each recipe's own tasks are asked, and what they answer; every bundle answers core's ping besides.
+# For each recipe: an import, a call of its own task, and the result. Every bundle also runs core's ping.
 QUESTIONS = {
     "first_task": ("from first_task.tasks import delete_public_file", "delete_public_file.delay('gone')", None),
     "stamped_headers": ("from stamped_headers.tasks import import_scan", "import_scan.delay('gone')", None),
@@ -30,8 +30,8 @@ def unpacked(site, recipe, folder):
     return root
 
 
-@pytest.mark.parametrize("recipe", [each for each in RECIPES if each != "compose"])  # the next test's
-def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
+@pytest.mark.parametrize("recipe", [each for each in RECIPES if each != "compose"])  # which the next test runs
+def test_every_bundle_runs_unchanged(site, stack, tmp_path, recipe):
     stack.cwd = unpacked(site, recipe, tmp_path)
     stack.worker()
     django = stack.django()
@@ -45,7 +45,7 @@ def test_every_bundle_runs_as_it_is(site, stack, tmp_path, recipe):
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
 @pytest.mark.parametrize("recipe", ["compose", "install"])  # with a stack of its own, and with a worker and its Redis
-def test_one_command_brings_a_bundle_up_and_it_runs_a_task(site, tmp_path, recipe):
+def test_one_command_starts_a_bundle_and_it_runs_a_task(site, tmp_path, recipe):
     root = unpacked(site, recipe, tmp_path)
     command = next(line.strip() for line in (root / "README.md").read_text().splitlines() if line.startswith("    "))
     with brought_up(root, command) as docker_compose:

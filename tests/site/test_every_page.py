@@ -1,4 +1,4 @@
-"""What every page is asked in a browser: each is opened once, and these tests look at it in this order."""
+"""Checks of every page in a browser: each page is opened once for these tests, which run in this order."""
 
 import pytest
 from axe import NARROW, WIDE, assert_axe_finds_nothing, look
@@ -43,7 +43,7 @@ CUT_OFF = """() => {
 
 @pytest.fixture(scope="module", params=[f"{language}{path}" for path in PAGES for language in ("", "en/")])
 def opened(request, browser, address):
-    """A page of the site, opened once for all tests of this module: pytest runs those of one page after each other."""
+    """A page of the site, opened once for all tests of this module: pytest groups the tests of one page."""
     with browser.new_context(base_url=address, permissions=["clipboard-read", "clipboard-write"]) as context:
         page = open_tab(context, address)
         page.path = request.param
@@ -57,13 +57,13 @@ def test_axe_finds_nothing_on_a_page_wide_and_light_nor_narrow_and_dark(opened):
         assert_axe_finds_nothing(opened)
 
 
-def test_nothing_of_a_page_is_cut_off_on_a_phone(opened):
+def test_no_part_of_a_page_is_cut_off_on_a_phone(opened):
     opened.set_viewport_size(NARROW)
     assert opened.evaluate(CUT_OFF) == []
 
 
-def test_every_copy_button_gives_the_recipe_or_the_commands(opened, project):
-    """A click of the mouse in the middle of each button: what lies above a button would take it."""
+def test_every_copy_button_copies_the_recipe_or_the_commands(opened, project):
+    """Click in the middle of each button with the mouse: an element above a button would catch the click."""
     opened.set_viewport_size(WIDE)
     opened.locator("article details").evaluate_all("folded => folded.forEach(each => { each.open = true; })")
     blocks = opened.query_selector_all(".highlight[data-source]")
@@ -80,5 +80,5 @@ def test_every_copy_button_gives_the_recipe_or_the_commands(opened, project):
         assert copied.rstrip("\n") == expected, source
 
 
-def test_a_page_opens_and_is_used_without_error_and_asks_nobody_else(opened):
+def test_a_page_works_without_errors_and_without_requests_to_other_hosts(opened):
     assert opened.wrong == []

@@ -1,4 +1,4 @@
-"""The site on the static servers that its header files are for, as Debian has them."""
+"""The site on nginx and Apache from Debian, which read its header files."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ SERVERS = {
 
 @pytest.fixture(params=SERVERS)
 def host(request, site, tmp_path):
-    """The address of the site on a server that takes its headers from the site's own files."""
+    """The address of the site on a server that reads its headers from the site's own files."""
     program = shutil.which(request.param, path=f"{os.environ['PATH']}:/usr/sbin")
     if not program:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -72,7 +72,7 @@ def host(request, site, tmp_path):
     address = f"http://127.0.0.1:{port}/"
     try:
         wait_until(lambda: server.poll() is not None or status(address), timeout=30)
-        assert server.poll() is None, "it ended: what it said is below"
+        assert server.poll() is None, "the server ended: its output is below"
         yield address
     finally:
         server.terminate()
@@ -80,7 +80,7 @@ def host(request, site, tmp_path):
 
 
 def status(address):
-    """The status and the headers that *address* answers with; None while nobody does."""
+    """The status and the headers of the answer from *address*; None without an answer."""
     try:
         with urllib.request.urlopen(address) as answer:
             return answer.status, answer.headers
@@ -90,8 +90,8 @@ def status(address):
         return None
 
 
-def test_each_server_sends_every_header_with_pages_files_and_what_is_not_there(host, site):
-    expected = dict(headers.read(site))
+def test_each_server_sends_every_header_with_pages_files_and_404s(host, site):
+    expected = headers.HEADERS
     script = next((site / "assets").glob("*.js")).name
     for path, code in (("", 200), ("en/start/install/", 200), (f"assets/{script}", 200), ("nowhere/", 404)):
         given, fields = status(host + path)

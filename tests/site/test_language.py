@@ -1,4 +1,4 @@
-"""The reader's language: kept in place when it changes, offered to who prefers it, forced on nobody."""
+"""The language of the reader: the switch keeps the place, and a page offers the language that the reader prefers."""
 
 import datetime
 
@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 
 @pytest.fixture
 def reader(browser, address):
-    """A page of the browser of somebody who prefers a language, then others: `reader("fr-FR", "en-GB")`."""
+    """A page in the browser of a reader who prefers languages, in order: `reader("fr-FR", "en-GB")`."""
     contexts = []
 
     def prefers(*locales):
@@ -24,7 +24,7 @@ def reader(browser, address):
 
 
 def read_to(page, heading):
-    # What comes into view takes its place only then: it is scrolled to until the page grows no more.
+    # Content gets its height only when it comes into view: scroll until the page stops growing.
     page.wait_for_function(
         """id => {
             const before = document.documentElement.scrollHeight, place = document.getElementById(id);
@@ -63,7 +63,7 @@ def test_the_switch_keeps_the_proof_in_view(reader, address):
     ("locale", "path", "offered"),
     [("en-US", "run/prefetch/", "en"), ("fr-CA", "en/run/prefetch/", "fr"), ("en-US", "404.html", "en")],
 )
-def test_the_other_language_is_offered_in_its_own_words_to_who_prefers_it(reader, locale, path, offered):
+def test_the_other_language_is_offered_in_that_language_to_a_reader_who_prefers_it(reader, locale, path, offered):
     page = reader(locale)
     page.goto(path)
     line = page.locator(".language-offer")
@@ -77,7 +77,7 @@ def test_the_other_language_is_offered_in_its_own_words_to_who_prefers_it(reader
     ("locales", "path"),
     [(["fr-FR", "en-US"], "run/prefetch/"), (["en-GB", "fr"], "en/"), (["de-DE"], "run/prefetch/")],
 )
-def test_nothing_is_offered_to_who_reads_their_language_or_speaks_neither(reader, locales, path):
+def test_nothing_is_offered_on_a_page_in_the_preferred_language_or_without_a_matching_one(reader, locales, path):
     page = reader(*locales)
     page.goto(path)
     assert page.locator(".language-offer").count() == 0
@@ -92,18 +92,18 @@ def test_a_refusal_is_remembered(reader):
     assert page.locator(".language-offer").count() == 0
 
 
-def test_the_offer_leads_to_the_same_place_and_ends_there(reader, address):
+def test_the_offer_leads_to_the_same_place_and_is_not_repeated(reader, address):
     page = reader("en-GB")
     page.goto("redis/keys/")
     read_to(page, "results")
     page.locator(".language-offer a").click()
     page.wait_for_url(f"{address}en/redis/keys/#results")
-    page.goto("redis/keys/")  # they came back on purpose
+    page.goto("redis/keys/")  # the reader came back on purpose
     assert page.locator(".language-offer").count() == 0
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr", "Page introuvable"), ("en", "Page not found")])
-def test_a_missing_page_speaks_the_language_of_its_address(site, language, words):
+def test_a_missing_page_is_in_the_language_of_its_address(site, language, words):
     page = site / ("" if language == "fr" else language) / "404.html"
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     assert soup.select("html")[0]["lang"] == language
@@ -131,7 +131,7 @@ def test_a_missing_page_speaks_the_language_of_its_address(site, language, words
         ),
     ],
 )
-def test_what_the_theme_says_is_in_the_language_of_the_page(soup, language, expected):
+def test_the_text_of_the_theme_is_in_the_language_of_the_page(soup, language, expected):
     page = soup("redis/keys", language)
     assert page.select_one(".md-search__input")["aria-label"] == expected["search"]
     assert page.select_one(".copy-page").get_text(strip=True) == expected["copy"]

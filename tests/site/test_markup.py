@@ -1,4 +1,4 @@
-"""What the HTML of every page says, read without a browser: each page is parsed once for the tests of this module."""
+"""Checks of the HTML of every page, without a browser: each page is parsed once for the tests of this module."""
 
 import re
 
@@ -19,7 +19,7 @@ def both(request, soup):
     return request.param, {language: soup(request.param, language) for language in LANGUAGES}
 
 
-def test_a_page_names_its_language_and_its_twin(both):
+def test_a_page_names_its_language_and_its_translation(both):
     path, pages = both
     for language, page in pages.items():
         assert page.select_one("html")["lang"] == language
@@ -29,7 +29,7 @@ def test_a_page_names_its_language_and_its_twin(both):
         assert twins == {"fr": root + path, "en": f"{root}en/{path}", "x-default": root + path}
 
 
-def test_every_drawing_has_a_name_and_says_the_same_in_words(both):
+def test_every_drawing_has_a_name_and_a_text_with_the_same_content(both):
     for page in both[1].values():
         for drawing in page.select("article figure svg"):
             assert drawing["role"] == "img"
@@ -37,13 +37,13 @@ def test_every_drawing_has_a_name_and_says_the_same_in_words(both):
             assert drawing.find_parent("figure").select_one("details :is(li, td)").get_text()
 
 
-def test_what_is_not_code_has_the_apostrophe_of_print(both):
+def test_text_outside_code_has_typographic_apostrophes(both):
     for page in both[1].values():
         texts = page.find_all(string=lambda text: type(text) is NavigableString)
         prose = "".join(" " if text.find_parent(NOT_PROSE) else text for text in texts)
         assert AS_TYPED.findall(prose) == []
 
 
-def test_both_languages_of_a_page_give_the_same_to_copy(both):
+def test_both_languages_of_a_page_have_the_same_blocks_to_copy(both):
     french, english = (list(copied(page)) for page in both[1].values())
     assert french == english

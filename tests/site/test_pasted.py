@@ -1,4 +1,4 @@
-"""What a reader makes of a page: its blocks, copied, and pasted where their titles say, are a project that runs."""
+"""The blocks of a page, copied and pasted to the paths in their titles, are a project that runs."""
 
 import ast
 import re
@@ -14,24 +14,24 @@ from cookbook.stack import compose
 INSTALL = "start/install/"
 SETTINGS = "core/settings/base.py"
 APP = re.compile(r'"(\w+)\.apps\.\w+"')
-# What startproject writes, and the pages leave to the reader.
+# Written by startproject, and left to the reader by the pages.
 DATABASES = 'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}'
-# What the note of a line on its page tells the reader to change.
+# Changes that the note of a line on its page asks the reader for.
 NOTED = {
     "from testing.settings import": "from core.settings import",
     "COPY recipes/ .": "COPY . .",
     "COPY recipes/": "COPY ",
     "=compose.settings": "=core.settings",
 }
-# What a shell, Python or Celery says of something that the page did not give. The rest is for the recipes' own tests.
+# Messages of a shell, Python or Celery about something that the page lacks. Other errors are for the proofs.
 LOST = re.compile(r"command not found|ModuleNotFoundError|ImportError|NameError|unregistered task|Unknown command")
 COMPOSE = "start/compose/"  # its project needs a database server and its driver: it runs in containers
 
 
 def copied(page):
-    """Title and copied text of each block of a page, in order: what its button gives, as test_reader sees by clicking.
+    """Title and copied text of each block of a page, in order: what its button copies, as test_every_page checks.
 
-    A transcript has no title. Where a page has a file both in parts and whole, it is the whole that is copied."""
+    A transcript has no title. Of a file that a page has both in parts and as a whole, the whole is copied."""
     blocks = page.select(".highlight[data-source]")
     whole = {block["data-source"] for block in blocks if ":" not in block["data-source"]}
     for block in blocks:
@@ -44,7 +44,7 @@ def copied(page):
 
 
 class Pasted:
-    """A project made of what was pasted.
+    """A project made of pasted blocks.
 
     `modules` and `tasks` are what its Python blocks define, `scripts` those of the shell, `commands` the transcripts of
     the last page.
@@ -56,7 +56,7 @@ class Pasted:
         folder.mkdir()
 
     def paste(self, page):
-        """Each block under its title: settings below those that are there, a second block of a file below the first."""
+        """Write each block to its title: settings and a second block of a file are appended."""
         blocks = [(title, text) for title, text in copied(page) if title]
         self.commands = [text for title, text in copied(page) if not title]
         self.start_apps(blocks)
@@ -73,7 +73,7 @@ class Pasted:
             self.look_into(title)
 
     def start_apps(self, blocks):
-        """What a Django reader does first: `startapp`, and its line in the settings where the page has none."""
+        """Run `startapp` first, as a Django reader does, and list the app in the settings where the page does not."""
         listed = {app for _, text in blocks for app in APP.findall(text)}
         folders = {title.partition("/")[0] for title, _ in blocks if re.fullmatch(r"\w+/.*\.py", title)}
         for app in sorted(listed | folders - {"core"}):
@@ -108,7 +108,7 @@ def pasted(soup, tmp_path):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", [path for path in RECIPES if path != COMPOSE])
-def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack, path):
+def test_the_blocks_of_a_page_run_at_the_paths_in_their_titles(pasted, soup, stack, path):
     if path != INSTALL:
         pasted.paste(soup(path))
     stack.cwd = pasted.folder
@@ -141,7 +141,7 @@ def test_what_a_page_gives_to_copy_runs_where_its_titles_say(pasted, soup, stack
 @pytest.mark.docker
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
-def test_what_the_page_of_the_stack_gives_to_copy_comes_up_and_runs_a_task(pasted, soup):
+def test_the_blocks_of_the_stack_page_start_and_run_a_task(pasted, soup):
     pasted.paste(soup(COMPOSE))
     (pasted.folder / ".env.example").rename(pasted.folder / ".env")
     with brought_up(pasted.folder, "docker compose up --build --wait") as docker_compose:

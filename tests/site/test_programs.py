@@ -1,4 +1,4 @@
-"""What programs, and readers who paste, take from the published site."""
+"""The files of the published site for programs, and for readers who paste."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_recipes_json_has_every_recipe_that_a_page_shows(site):
         assert (site / recipe["bundle"].removeprefix(found["site"])).is_file()
 
 
-def test_the_feeds_of_both_languages_tell_the_same_news(site):
+def test_the_feeds_of_both_languages_have_the_same_entries(site):
     french, english = (
         [guid.text for guid in ElementTree.parse(site / name).getroot().iter("guid")]
         for name in ("feed.xml", "en/feed.xml")

@@ -1,4 +1,4 @@
-"""What a reader does, in a real browser."""
+"""What a reader does with the site, in a real browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -29,7 +29,7 @@ def test_a_proof_mark_leads_to_its_proof(tab):
     assert tab.locator(f"li{target}").is_visible()
 
 
-def test_the_search_index_waits_for_the_reader(tab):
+def test_the_search_index_is_fetched_only_when_the_reader_searches(tab):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto("")
@@ -42,7 +42,7 @@ def test_the_search_index_waits_for_the_reader(tab):
 
 
 @pytest.mark.parametrize(("path", "words"), [("nowhere/", "Page"), ("en/nowhere/", "Page")])
-def test_a_missing_page_has_a_page_of_its_own(site, path, words):
+def test_each_language_has_a_404_page(site, path, words):
     assert words in (site / path.replace("nowhere/", "404.html")).read_text(encoding="utf-8")
 
 

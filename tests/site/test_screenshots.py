@@ -1,7 +1,7 @@
-"""A change of style is seen: each type of page is compared with the picture of it that git keeps.
+"""Finds changes of style: each type of page is compared with its picture in the repository.
 
-The pictures are of a site of two pages in the house's theme, so that nothing but the style changes them, and of the
-house's own home page. What differs from run to run is blank. Chromium itself compares them: no library is needed.
+The pictures are of a site of two pages in our theme, so that only the style changes them, and of our own home page.
+What differs from run to run is hidden. Chromium compares the pictures: no library is needed.
 """
 
 import base64
@@ -19,17 +19,17 @@ from tests.cookbook.mini import edit, make_project, write_evidence
 REFERENCES = Path(__file__).with_name("screenshots")
 UPDATE = "UPDATE_SCREENSHOTS"
 FONT = "DejaVu Sans"
-# One font wherever the pictures are taken; nothing that blinks; nothing that a run writes.
+# One font on every machine; nothing that blinks; nothing that a run writes.
 STYLE = f"""
 body {{ --md-text-font-family: "{FONT}"; --md-code-font-family: "{FONT} Mono"; }}
 * {{ caret-color: transparent !important; scrollbar-width: none !important; }}
 .hero :is(.verified, .count) {{ display: none !important; }}
 """
 SEVERAL = 40  # pixels that may differ, for rounding
-NOTICED = 32  # of 255: the least difference of a colour that counts
+NOTICED = 32  # of 255: the smallest difference of a color that counts
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 
-# What pages of recipes hold, besides the blocks of the specimen.
+# What recipe pages contain besides the blocks of the small cookbook.
 PROSE = """
 ## More { #more }
 
@@ -83,7 +83,7 @@ HAS_FONT = """(font) => {
 
 @pytest.fixture(scope="module")
 def specimen(tmp_path_factory):
-    """The address of a small site in the house's theme."""
+    """The address of a small site in our theme."""
     project = make_project(tmp_path_factory.mktemp("specimen"))
     for language in ("fr", "en"):
         end = '{@ transcript("greet/hello.console") @}\n'
@@ -132,9 +132,9 @@ SHOTS = {
 
 
 @pytest.mark.parametrize("name", SHOTS)
-def test_a_page_looks_as_it_did(request, browser, project, name):
+def test_a_page_looks_as_before(request, browser, project, name):
     where, path, size, palette, arrange = SHOTS[name]
-    own_style = {"bypass_csp": True}  # the policy would refuse it
+    own_style = {"bypass_csp": True}  # the policy would block it
     with browser.new_context(viewport=size, color_scheme=palette, reduced_motion="reduce", **own_style) as context:
         page = context.new_page()
         if not page.evaluate(HAS_FONT, FONT):

@@ -1,4 +1,4 @@
-"""Real searches, typed or pasted into the site's own search box: the page that answers comes first."""
+"""Real searches, typed or pasted into the search box of the site: the page with the answer comes first."""
 
 import tomllib
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 SEARCHES = tomllib.loads(Path(__file__).with_name("searches.toml").read_text(encoding="utf-8"))
 MISSES = 0.1  # of the queries, at most
 
-# What stands above the results says "type to start" until the answer to what was typed is there.
+# The line above the results says "type to start" until the results are there.
 IDLE = """() => {
     const { translations } = JSON.parse(document.querySelector("#__config").textContent);
     const says = document.querySelector(".md-search-result__meta").textContent.trim();
@@ -30,7 +30,7 @@ def first_result(tab, words):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_page_that_answers_comes_first(tab, language):
+def test_the_page_with_the_answer_comes_first(tab, language):
     root = "/" if language == "fr" else "/en/"
     queries = [(words, pages.split(" | ")) for pages, each in SEARCHES[language].items() for words in each]
     assert len(queries) >= 40
@@ -43,8 +43,8 @@ def test_the_page_that_answers_comes_first(tab, language):
     assert len(missed) <= MISSES * len(queries), "\n".join(missed)
 
 
-def test_what_is_pasted_with_the_mouse_is_searched_too(tab):
-    """It comes without the key that Material waits for."""
+def test_text_pasted_with_the_mouse_is_searched_too(tab):
+    """Material searches only after a key."""
     tab.goto("")
     tab.locator("input.md-search__input").focus()
     tab.wait_for_function(IDLE)
@@ -54,7 +54,7 @@ def test_what_is_pasted_with_the_mouse_is_searched_too(tab):
     tab.locator(".md-search-result__item").first.wait_for()
 
 
-def test_a_result_marks_the_words_that_it_was_found_by(tab):
+def test_a_result_highlights_the_words_of_the_search(tab):
     tab.goto("")
     tab.locator("input.md-search__input").fill("execution <tache>")
     marks = tab.locator(".md-search-result__item mark")

@@ -1,11 +1,11 @@
-"""What a first visit to a recipe page costs on the wire."""
+"""The bytes that a first visit to a recipe page transfers."""
 
 import re
 
 import pytest
 from test_reader import RECIPES
 
-LIMIT = 80_000  # bytes: every file that a first visit asks for, compressed, with its headers
+LIMIT = 80_000  # bytes of every file that a first visit requests, compressed, with headers
 SEARCH_WORKER = re.compile(r"/[^/]*search[^/]*\.js$")
 
 
@@ -28,10 +28,10 @@ def test_the_heaviest_and_the_median_recipe_page_are_light_in_both_languages(tab
             tab.wait_for_load_state("networkidle")
             weights[address] = sum(received)
     assert {address: weight for address, weight in weights.items() if weight > LIMIT} == {}
-    assert min(weights.values()) > LIMIT / 4  # else they were not counted
+    assert min(weights.values()) > LIMIT / 4  # otherwise they were not counted
 
 
-def test_neither_the_search_index_nor_its_worker_is_fetched_before_the_reader_searches(tab):
+def test_the_search_index_and_its_worker_are_fetched_only_when_the_reader_searches(tab):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto("start/first-task/")

@@ -1,18 +1,11 @@
-import os
-
 import pytest
 
 from cookbook.evidence.records import Proof
 from cookbook.site import build
-from tests.cookbook.mini import FILES, QUICK_PROOF, edit, make_project, write, write_evidence
+from tests.cookbook.mini import FILES, QUICK_PROOF, edit, write, write_evidence
 
 
-@pytest.fixture
-def project(tmp_path):
-    return make_project(tmp_path)
-
-
-def test_whatever_mkdocs_warns_of_is_one_line_with_its_file(project):
+def test_each_warning_of_mkdocs_is_one_line_with_its_file(project):
     write(project, "docs/fr/orphan.md", "# Orpheline\n")
     write(project, "docs/fr/syntax.md", "---\ntitle: Syntaxe\n---\n\n# Syntaxe\n\n{@ code( @}\n")
     write(project, "docs/fr/error.md", "# Erreur\n\n{@ nonsense() @}\n")
@@ -33,7 +26,7 @@ def test_whatever_mkdocs_warns_of_is_one_line_with_its_file(project):
     assert (project.root / "built/fr/en/index.html").is_file()
 
 
-def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
+def test_a_failed_build_reports_the_reason_in_one_line_for_each_language(project):
     edit(project, "mkdocs.en.yml", "docs_dir: docs/en", "docs_dir: docs/de")
     (project.root / "mkdocs.yml").unlink()
     built = build.build(project, project.root / "built", {}, strict=False)
@@ -43,66 +36,15 @@ def test_a_build_that_fails_says_why_in_a_line_for_each_language(project):
     assert english == "mkdocs.en.yml:6: Config value 'docs_dir': The path 'docs/de' isn't an existing directory."
 
 
-def test_a_build_that_dies_says_its_last_words(project, monkeypatch):
+def test_the_last_line_of_a_build_that_dies_is_reported(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(project.root))
     write(project, "cookbook/__init__.py", "")
     write(project, "cookbook/site/__init__.py", "")
     write(project, "cookbook/site/builder.py", "raise SystemExit('torn down')\n")
     assert build.build(project, project.root / "built", {}, strict=False) == (
         False,
-        [f"{config}: the build ended with 1: torn down" for config in ("mkdocs.yml", "mkdocs.en.yml")],
+        [f"{config}: the build exited with status 1: torn down" for config in ("mkdocs.yml", "mkdocs.en.yml")],
     )
-
-
-@pytest.fixture
-def builder(project):
-    """The process that builds English, which it did once, into ``built/``."""
-    builder = build.Builder(project, "en", {})
-    builder.begin(project.root / "built")
-    assert builder.end() == (True, [])
-    yield builder
-    builder.close()
-
-
-def written(folder):
-    """What is in *folder*, but for the time of the build."""
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file() and "sitemap" not in file.name}
-
-
-def test_a_page_is_built_again_by_itself_as_the_whole_language_would_be(project, builder):
-    folder = project.root / "built"
-    edit(project, "docs/en/start/greet.md", "It greets.", "It greets you, [from home](../index.md).")
-    edit(project, "docs/en/start/greet.md", "- In a list:", "## More { #more }\n\nMuch more.\n\n- In a list:")
-    edit(project, "recipes/greet/tasks.py", "Hello", "Good morning")
-    for file in folder.rglob("*"):
-        os.utime(file, (0, 0))
-    builder.begin_pages(["start/greet.md"])
-    assert builder.end() == (True, [])
-    rebuilt = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and mtime(file)}
-    assert rebuilt == {"start/greet/index.html", "search/search_index.json"}
-    page = (folder / "start/greet/index.html").read_text(encoding="utf-8")
-    assert "Good morning" in page
-    assert 'class="gap"' in page  # its evidence is about another file
-    assert "Much more." in (folder / "search/search_index.json").read_text(encoding="utf-8")
-
-    in_steps = written(folder)
-    builder.begin(folder)
-    assert builder.end() == (True, [])
-    assert written(folder) == in_steps
-
-
-def mtime(file):
-    return file.stat().st_mtime
-
-
-def test_a_fault_of_a_page_built_by_itself_is_said_and_gone_when_it_is_fixed(project, builder):
-    edit(project, "docs/en/start/greet.md", "It greets.", "It greets, [here](#nowhere).")
-    builder.begin_pages(["start/greet.md"])
-    [line] = builder.end().warnings
-    assert line.startswith("docs/en/start/greet.md:11: contains a link '#nowhere', but there is no such anchor")
-    edit(project, "docs/en/start/greet.md", "[here](#nowhere)", "[here](#files)")
-    builder.begin_pages(["start/greet.md"])
-    assert builder.end() == (True, [])
 
 
 ENTERED = '''
@@ -118,7 +60,7 @@ NEVER_RAN = "docs/{}/start/greet.md:{}: recipes/greet/hello.console: no run of g
 
 
 @pytest.mark.parametrize("outcome", ["skipped", None])
-def test_a_transcript_that_no_run_executed_is_refused_unless_its_proof_was_skipped_with_a_reason(project, outcome):
+def test_a_transcript_without_a_run_is_refused_unless_its_proof_was_skipped_with_a_reason(project, outcome):
     write(project, "tests/recipes/test_greet.py", QUICK_PROOF + ENTERED)
     tests = write_evidence(project, transcripts={}).tests
     if outcome:

@@ -7,12 +7,7 @@ import yaml
 
 from cookbook.project import STACK_FILES, CookbookError
 from cookbook.site import bundles
-from tests.cookbook.mini import edit, make_project, write, write_evidence
-
-
-@pytest.fixture
-def project(tmp_path):
-    return make_project(tmp_path)
+from tests.cookbook.mini import edit, write, write_evidence
 
 
 def bundle(project, name="greet.zip"):
@@ -25,7 +20,7 @@ def read(project, name):
     return bundle(project).read(f"greet/{name}").decode()
 
 
-def test_a_bundle_holds_the_recipe_and_the_project_around_it(project):
+def test_a_bundle_contains_the_recipe_and_the_project_around_it(project):
     write(project, "recipes/greet/__pycache__/tasks.cpython-313.pyc", "")
     write(project, "recipes/db.sqlite3", "")
     write(project, "recipes/core/db.sqlite3", "")
@@ -77,7 +72,7 @@ def test_the_versions_are_those_of_the_newest_run(project):
     assert readme.count("Celery 5.7.1, Django 5.2.19, Python 3.13.1, kombu 5.7.0, redis-py 8.1.0, Redis 8.2.0") == 2
 
 
-def test_the_readme_says_in_both_languages_what_to_type(project):
+def test_the_readme_lists_the_commands_in_both_languages(project):
     edit(project, "recipes/greet/settings.py", "\n\n", '\nimport os\n\nGREETING = os.environ["GREETING"]\n')
     readme = read(project, "README.md")
     assert readme.startswith("# Greet / Saluer\n")
@@ -95,7 +90,7 @@ def test_the_readme_says_in_both_languages_what_to_type(project):
         ]
 
 
-def test_its_compose_file_has_the_images_of_the_stack_and_what_the_settings_need(project):
+def test_its_compose_file_has_the_images_of_the_stack_and_the_variables_of_the_settings(project):
     edit(project, "recipes/greet/settings.py", "\n\n", '\nimport os\n\nGREETING = os.environ["GREETING"]\n')
     services = yaml.safe_load(read(project, "docker-compose.yml"))["services"]
     stack = yaml.safe_load((project.root / "docker-compose.yml").read_text())["services"]
@@ -121,7 +116,7 @@ def test_a_recipe_that_needs_more_than_redis_comes_with_the_whole_stack(project)
     assert "recipes/greet/tasks.py" in {name.removeprefix("greet/") for name in bundle(project).namelist()}
 
 
-def test_an_unpacked_bundle_has_the_settings_of_its_recipe_without_being_told(project, tmp_path):
+def test_an_unpacked_bundle_uses_the_settings_of_its_recipe_by_default(project, tmp_path):
     bundle(project).extractall(tmp_path / "unpacked")
     show = "from django.conf import settings; from core.celery import app; print(settings.INSTALLED_APPS, app.main)"
     shell = subprocess.run(
@@ -135,7 +130,7 @@ def test_an_unpacked_bundle_has_the_settings_of_its_recipe_without_being_told(pr
     assert shell.stdout.strip() == "['core.apps.CoreConfig', 'greet.apps.GreetConfig'] core", shell.stderr
 
 
-def test_manage_py_can_be_run_and_nothing_else_can(project):
+def test_only_manage_py_is_executable(project):
     modes = {entry.filename: entry.external_attr >> 16 for entry in bundle(project).infolist()}
     assert modes.pop("greet/manage.py") == 0o100755
     assert set(modes.values()) == {0o100644}

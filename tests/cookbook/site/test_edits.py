@@ -6,7 +6,7 @@ from tests.cookbook.mini import make_project, write
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A project, and the front matter of its pages as they were built last. Its home page counts all recipes."""
+    """A project, and the front matter of its pages at their last build. One of its pages counts all recipes."""
     project = make_project(tmp_path_factory.mktemp("built"))
     for language in ("fr", "en"):
         write(project, f"docs/{language}/about.md", "---\ntitle: T\n---\n\n# T\n\n{@ tally() @}\n")
@@ -18,11 +18,11 @@ def due(built, *names):
     return edits.due(project, [project.root / name for name in names], known)
 
 
-def test_an_edited_page_is_due_by_itself(built):
+def test_an_edited_page_is_built_alone(built):
     assert due(built, "docs/en/start/greet.md") == {"fr": set(), "en": {"start/greet.md"}}
 
 
-def test_a_recipe_makes_the_pages_due_that_show_it_and_those_that_count_every_recipe(built):
+def test_an_edited_recipe_affects_the_pages_that_show_it_and_those_that_count_all_recipes(built):
     shown = {"start/greet.md", "about.md"}
     for name in ("recipes/greet/tasks.py", "tests/recipes/test_greet.py", "evidence/local/greet.json"):
         assert due(built, name) == {"fr": shown, "en": shown}
@@ -40,26 +40,26 @@ def test_a_recipe_makes_the_pages_due_that_show_it_and_those_that_count_every_re
         "mkdocs.base.yml",
     ],
 )
-def test_what_any_page_may_depend_on_makes_both_languages_due(built, name):
+def test_a_file_that_any_page_may_use_affects_both_languages(built, name):
     assert due(built, name) == {"fr": None, "en": None}
 
 
 @pytest.mark.parametrize("name", ["mkdocs.en.yml", "docs/en/new.md", "docs/en/picture.svg", "docs/en/gone.md"])
-def test_a_nav_a_new_page_and_one_that_is_gone_make_their_language_due(built, name):
+def test_the_nav_a_new_page_and_a_removed_page_affect_their_language(built, name):
     assert due(built, name, "docs/en/start/greet.md") == {"fr": set(), "en": None}
 
 
-def test_a_page_with_another_front_matter_makes_its_language_due_whose_nav_shows_it(built):
+def test_a_page_with_changed_front_matter_affects_its_language_because_the_nav_shows_it(built):
     project, known = built
     titles = {**known, project.docs / "fr/start/greet.md": {"title": "Avant"}}
     assert edits.due(project, [project.docs / "fr/start/greet.md"], titles) == {"fr": None, "en": set()}
 
 
-def test_what_no_page_shows_makes_nothing_due(built):
+def test_a_file_that_no_page_shows_affects_nothing(built):
     assert due(built, "docs/parity.lock") == {"fr": set(), "en": set()}
 
 
-def test_a_page_whose_calls_cannot_be_read_is_due_with_every_recipe(built):
+def test_a_page_with_unreadable_calls_is_affected_by_every_recipe(built):
     project, _ = built
     broken = write(project, "docs/fr/broken.md", "# B\n\n{@ code( @}\n")
     try:
@@ -68,7 +68,7 @@ def test_a_page_whose_calls_cannot_be_read_is_due_with_every_recipe(built):
         broken.unlink()
 
 
-def test_a_file_is_changed_when_its_time_or_its_size_is_and_what_programs_leave_is_none(tmp_path):
+def test_a_file_counts_as_changed_by_its_time_or_size_and_generated_files_are_ignored(tmp_path):
     kept, left = tmp_path / "a/kept.py", tmp_path / "a/__pycache__/kept.pyc"
     left.parent.mkdir(parents=True)
     kept.write_text("1")

@@ -13,7 +13,7 @@ GREET = "docs/fr/start/greet.md"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A project and its site, built once. Not to be changed: see `book`."""
+    """A project and its site, built once. Tests change a copy: `book`."""
     project = make_project(tmp_path_factory.mktemp("built"))
     outcome = build.build(project, project.root / "built", {"COOKBOOK_PUBLISH": "true"}, strict=True)
     assert outcome == (True, [])
@@ -32,7 +32,7 @@ def book(built, tmp_path):
 
 
 def change(book, old, new, page=PAGE):
-    """Replace *old*, which the rendered *page* holds once."""
+    """Replace *old*, which is on the rendered *page* once."""
     edit(book, f"site/{page}", old, new)
 
 
@@ -60,7 +60,7 @@ def test_a_site_as_it_was_built_has_no_problem_and_every_block_counts(built):
 # Blocks
 
 
-def test_a_block_that_differs_from_its_recipe_is_told_with_the_line_of_its_call(book):
+def test_a_block_that_differs_from_its_recipe_is_reported_with_the_line_of_its_call(book):
     edit(book, "recipes/greet/tasks.py", "Goodbye", "Farewell")
     assert sorted(problems(book)) == [
         f"docs/{language}/start/greet.md:17: the block greet/tasks.py:part differs from its recipe: "
@@ -76,28 +76,28 @@ def test_a_block_that_only_begins_as_its_recipe_differs_from_it(book):
     assert "the block greet/hello.console differs from its recipe: None on the page, '$ celery" in found[0]
 
 
-def test_what_the_copy_button_gives_is_the_recipe_too(book):
+def test_a_copy_button_with_other_text_than_the_recipe_is_reported(book):
     change(book, 'data-copy="celery -A', 'data-copy="celery --app')
-    assert problems(book) == [f"{GREET}:21: the block greet/hello.console copies something else than its recipe"]
+    assert problems(book) == [f"{GREET}:21: the block greet/hello.console copies text that differs from its recipe"]
 
 
-def test_the_marker_of_each_note_is_on_the_block(book):
+def test_a_note_without_its_marker_on_the_block_is_reported(book):
     change(book, "# (1)!", "")
     [lost] = problems(book)
     assert lost == f"{GREET}:13: the block greet/tasks.py:greet has 0 notes where its call gives 1"
 
 
-def test_a_call_without_its_block_is_told(book):
+def test_a_call_without_its_block_is_reported(book):
     change(book, block(book, "greet/worker.conf:memory"), "")
     assert problems(book) == [
         f"{GREET}:19: the block greet/worker.conf:memory is not on the rendered page: give its call a line of its own"
     ]
 
 
-def test_a_block_more_than_the_page_calls_for_is_told(book):
+def test_a_block_without_a_call_is_reported(book):
     twice = block(book, "greet/worker.conf:memory")
     change(book, twice, twice + twice)
-    fault = "the block greet/worker.conf:memory is shown where no call of the page asks for it: 'maxmemory 100mb' …"
+    fault = "the block greet/worker.conf:memory has no call on the page: 'maxmemory 100mb' …"
     assert problems(book) == [f"{GREET}: {fault}"]
 
 
@@ -105,14 +105,14 @@ def test_a_block_more_than_the_page_calls_for_is_told(book):
     "typed",
     ['<div class="highlight"><pre><code>celery worker\n</code></pre></div>', "<pre><code>celery worker\n</code></pre>"],
 )
-def test_a_block_typed_by_hand_is_told(book, typed):
+def test_a_block_typed_by_hand_is_reported(book, typed):
     add(book, typed)
     assert problems(book) == [
         f"{GREET}: the block 'celery worker' … was typed by hand: show a recipe's file with code() or transcript()"
     ]
 
 
-def test_a_page_that_was_not_built_is_told(book):
+def test_a_page_that_was_not_built_is_reported(book):
     for language in ("fr", "en"):
         write(book, f"docs/{language}/start/late.md", "# Late\n")
     assert problems(book) == [
@@ -121,7 +121,7 @@ def test_a_page_that_was_not_built_is_told(book):
     ]
 
 
-def test_a_macro_call_left_on_a_page_is_told(book):
+def test_a_macro_call_left_on_a_page_is_reported(book):
     change(book, "<p>Elle salue.", "<p>Elle {@ code() @} salue.")
     assert problems(book) == [GREET + ": a macro call was left on the page: 'Elle {@ code() @} salue.'"]
 
@@ -129,7 +129,7 @@ def test_a_macro_call_left_on_a_page_is_told(book):
 # Links
 
 
-def test_dead_links_are_told(book):
+def test_dead_links_are_reported(book):
     dead = {
         "../gone/": "the site has no start/gone",
         "../../gone.png": "the site has no gone.png",
@@ -140,13 +140,13 @@ def test_dead_links_are_told(book):
         "#gone": "nothing on start/greet/index.html has that id",
         "../../en/start/greet/#gone": "nothing on en/start/greet/index.html has that id",
         "../greet.md": "the site has no start/greet.md",
-        "javascript:alert(1)": "javascript: is no way to link",
+        "javascript:alert(1)": "links with javascript: are not allowed",
     }
     add(book, *(f'<a href="{url}">Elle</a>' for url in dead))
     assert problems(book) == [f"{GREET}: dead link to {url}: {why}" for url, why in dead.items()]
 
 
-def test_links_that_lead_somewhere_are_no_problem(book):
+def test_links_that_lead_somewhere_are_accepted(book):
     alive = [
         "#files",
         "../../en/start/greet/#files",
@@ -172,7 +172,7 @@ def test_a_site_below_a_path_has_links_from_its_own_root(book):
     assert problems(book) == [f"{GREET}: dead link to /book/en/gone: the site has no en/gone"]
 
 
-def test_a_fault_of_the_theme_is_told_once(book):
+def test_a_fault_of_the_theme_is_reported_once(book):
     for file in book.site.rglob("*.html"):
         file.write_text(file.read_text().replace("<body", '<link rel="help" href="https://example.org/help/"><body'))
     assert problems(book) == [
@@ -187,7 +187,7 @@ def test_a_page_that_the_other_language_lacks_leaves_a_dead_switch(book):
     assert f"{GREET}: dead link to ../../en/start/greet/: the site has no en/start/greet" in found
 
 
-def test_an_entry_of_the_sitemap_that_leads_nowhere_is_told(book):
+def test_an_entry_of_the_sitemap_that_leads_nowhere_is_reported(book):
     change(
         book, "<loc>https://example.org/start/greet/</loc>", "<loc>https://example.org/start/gone/</loc>", "sitemap.xml"
     )
@@ -198,18 +198,18 @@ def test_an_entry_of_the_sitemap_that_leads_nowhere_is_told(book):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "why"),
     [
         ("start/greet/index.md", "Elle salue.", "[Elle](https://example.org/gone/)", "the site has no gone"),
         ("llms.txt", "start/greet/index.md", "start/meet/index.md", "the site has no start/meet/index.md"),
         ("feed.xml", "<link>https://example.org/<", "<link>https://example.org/gone/<", "the site has no gone"),
     ],
 )
-def test_a_dead_link_of_what_programs_read_is_told(book, file, old, new, told):
+def test_a_dead_link_in_a_file_for_programs_is_reported(book, file, old, new, why):
     edit(book, f"site/{file}", old, new)
     [problem] = problems(book)
     assert problem.startswith(f"{file}: dead entry ")
-    assert problem.endswith(told)
+    assert problem.endswith(why)
 
 
 def test_a_link_in_the_code_of_a_copy_is_code(book):
@@ -217,26 +217,26 @@ def test_a_link_in_the_code_of_a_copy_is_code(book):
     assert problems(book) == []
 
 
-def test_a_page_without_its_picture_is_told(book):
+def test_a_page_without_its_picture_is_reported(book):
     (book.site / "cards/start/greet/index.png").unlink()
     url = "https://example.org/cards/start/greet/index.png"
     assert problems(book) == [f"{GREET}: dead link to {url}: the site has no cards/start/greet/index.png"]
 
 
-def test_an_id_given_twice_is_told(book):
+def test_an_id_given_twice_is_reported(book):
     change(book, "<p>Elle salue.", '<p id="files">Elle salue.')
-    assert problems(book) == [f"{GREET}: the id 'files' is given 2 times"]
+    assert problems(book) == [f"{GREET}: the id 'files' is used 2 times"]
 
 
-def test_a_label_of_nothing_is_told(book):
+def test_a_label_of_an_id_that_does_not_exist_is_reported(book):
     change(book, "<p>Elle salue.", '<p aria-labelledby="files gone">Elle salue.')
-    assert problems(book) == [f"{GREET}: something points to the id 'gone', which nothing has"]
+    assert problems(book) == [f"{GREET}: something points to the id 'gone', which does not exist"]
 
 
 # Other origins
 
 
-def test_what_comes_from_another_origin_is_told(book):
+def test_a_request_to_another_origin_is_reported(book):
     far = "https://cdn.example.com/"
     add(
         book,

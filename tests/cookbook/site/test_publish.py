@@ -18,7 +18,7 @@ from tests.cookbook.mini import BLOCKS, cookbook, edit, make_project, write
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """A project that was published once, and what the command said. Not to be changed: see `copy`."""
+    """A project that was published once, and the result of the command. Tests change a copy: `copy`."""
     project = make_project(tmp_path_factory.mktemp("published"))
     return project, cookbook(project, "publish")
 
@@ -30,16 +30,16 @@ def copy(published, tmp_path):
 
 
 def state(folder):
-    """Every file's bytes and time of change: nobody touched a folder whose state is the same."""
+    """The bytes and the time of change of every file: equal for a folder that nobody touched."""
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
 
 def beside(project):
-    """What is in the project's folder that its author did not put there, but for what is kept for the next time."""
+    """What a publisher left in the folder of the project, except the cache."""
     return sorted(path.name for path in project.root.glob(".*") if path.name != ".cache")
 
 
-def test_a_published_site_holds_both_languages_and_the_bundles(published):
+def test_a_published_site_contains_both_languages_and_the_bundles(published):
     project, said = published
     assert said.returncode == 0, said.stderr
     assert f"4 pages; {BLOCKS} blocks equal their recipe byte for byte" in said.stdout
@@ -51,7 +51,7 @@ def test_a_published_site_holds_both_languages_and_the_bundles(published):
     assert beside(project) == []
 
 
-def test_what_only_a_build_tells_is_one_line_each_and_leaves_the_last_good_site(copy):
+def test_an_error_of_the_build_is_one_line_and_leaves_the_last_good_site(copy):
     edit(copy, "docs/fr/index.md", "start/greet.md#files", "start/gone.md")
     edit(copy, "docs/en/index.md", "start/greet.md#files", "start/gone.md")
     edit(copy, "docs/en/start/greet.md", "It greets.", '{@ nonsense("greet") @} greets.')
@@ -70,7 +70,7 @@ def test_what_only_a_build_tells_is_one_line_each_and_leaves_the_last_good_site(
     assert beside(copy) == []
 
 
-def test_a_publisher_killed_at_its_work_leaves_the_last_good_site_and_the_next_one_tidies_up(copy):
+def test_a_killed_publisher_leaves_the_last_good_site_and_the_next_one_cleans_up(copy):
     before = state(copy.site)
     publisher = subprocess.Popen([sys.executable, "-m", "cookbook", "publish"], cwd=copy.root, stdout=subprocess.PIPE)
     wait_until(lambda: (copy.root / ".site.new/fr").exists() or publisher.poll() is not None)
@@ -80,8 +80,8 @@ def test_a_publisher_killed_at_its_work_leaves_the_last_good_site_and_the_next_o
     assert state(copy.site) == before
     assert beside(copy) == [".site.new"]
 
-    # Its builds outlive it for a moment, and keep the others out meanwhile.
-    busy = f"{copy.site}: another publish is at work in {copy.root}: wait for its end"
+    # Its builders outlive it for a moment, and lock out other publishers.
+    busy = f"{copy.site}: another publish is running in {copy.root}: wait until it ends"
     with pytest.raises(CookbookError, match=re.escape(busy)):
         publish.publish(copy)
 
@@ -98,14 +98,14 @@ def test_a_publisher_killed_at_its_work_leaves_the_last_good_site_and_the_next_o
     assert state(copy.site) != before
 
 
-def test_two_publishers_do_not_meet(copy):
+def test_a_second_publisher_is_refused(copy):
     before = state(copy.site)
     other = os.open(copy.root, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
     with pytest.raises(CookbookError) as failure:
         publish.publish(copy)
     os.close(other)
-    assert str(failure.value) == f"{copy.site}: another publish is at work in {copy.root}: wait for its end"
+    assert str(failure.value) == f"{copy.site}: another publish is running in {copy.root}: wait until it ends"
     assert state(copy.site) == before
 
 
@@ -118,7 +118,7 @@ def test_a_folder_that_is_not_a_site_is_not_replaced(copy):
     assert letter.read_text() == "Dear Ada"
 
 
-def test_two_folders_are_swapped_without_a_moment_in_which_there_is_none(tmp_path):
+def test_a_swap_leaves_no_moment_without_a_site(tmp_path):
     new, target = tmp_path / "new", tmp_path / "site"
     for folder in (new, target):
         folder.mkdir()
@@ -140,7 +140,7 @@ def test_two_folders_are_swapped_without_a_moment_in_which_there_is_none(tmp_pat
     assert (new / "index.html").read_text() == "site"
 
 
-def test_where_folders_cannot_be_exchanged_they_are_renamed(tmp_path, monkeypatch):
+def test_folders_are_renamed_where_the_system_cannot_exchange_them(tmp_path, monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())
     new, target = tmp_path / "new", tmp_path / "site"
     for folder in (new, target):
@@ -160,7 +160,7 @@ def test_a_swap_that_fails_puts_the_last_good_site_back(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_site_set_aside_by_a_publisher_that_was_killed_comes_back(copy):
+def test_a_site_that_a_killed_publisher_moved_aside_is_restored(copy):
     before = {path.name for path in copy.site.iterdir()}
     copy.site.rename(copy.root / ".site.old")
     shutil.rmtree(copy.evidence)
@@ -198,7 +198,7 @@ def test_a_page_of_a_recipe_that_does_not_exist_is_a_problem(copy):
     ]
 
 
-def test_a_wrong_call_is_told_with_its_page_and_line(copy):
+def test_a_wrong_call_is_reported_with_its_page_and_line(copy):
     for language in ("fr", "en"):
         edit(copy, f"docs/{language}/start/greet.md", '"return f"', '"yield f"')
     assert [line.partition(": ") for line in publish.problems(copy) if "parity" not in line] == [
