@@ -44,7 +44,7 @@ CELERY_TASK_DEFAULT_QUEUE = os.environ["QUEUE"]
 
 
 @dataclass(frozen=True)
-class Seen:
+class InContainer:
     """How to observe a line in a container of *service*: *read* returns something else when the line is removed.
 
     The container runs *script*, by default the command of the service.
@@ -59,12 +59,12 @@ class Seen:
     as_root: bool = False  # use an image that starts as root, like the public ones
     started: bool = True  # False: create the container without starting it
     slow: bool = False  # reading takes long, so start it first
-    shows: str = ""  # what *read* must contain with the line
+    expected: str = ""  # what *read* must contain with the line
     probe: bool = False  # only the health check differs: one container; *read* also gets the command
 
 
 @dataclass(frozen=True)
-class Said:
+class ComposeOutput:
     """How to observe a line in the output of `docker compose ARGS`."""
 
     args: tuple[str, ...] = ("--profile", "*", "config", "--quiet")
@@ -72,7 +72,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Waits:
+class BlocksStart:
     """How to observe a line that keeps *service* from starting when *dependency* fails."""
 
     service: str
@@ -86,9 +86,8 @@ class Bench:
         self.project, self.name, self.folder = project, name, folder
         self.text = (project.root / "docker-compose.yml").read_text()
         self.services: dict[str, Any] = {}
-        self.scripts: dict[str, list[str]] = defaultdict(
-            list
-        )  # by service: the scripts that its container runs one after another
+        # By service: the scripts that its container runs one after another.
+        self.scripts: dict[str, list[str]] = defaultdict(list)
         self.twins: dict[str, str] = {}  # the container with all lines that several comparisons share
         self.locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self.images = [f"{name}-app"]
@@ -103,7 +102,7 @@ class Bench:
             "own_queue.py": OWN_QUEUE,
             "psql": "#!/bin/sh\nsleep infinity\n",  # the initialization of PostgreSQL never ends
             "Dockerfile": f"ARG PYTHON_IMAGE={self.image('PYTHON_IMAGE')}\nFROM $PYTHON_IMAGE\n",
-            "said.yml": self.text,
+            "original.yml": self.text,
         }
         for file, content in files.items():
             (folder / file).write_text(content)
@@ -127,23 +126,23 @@ class Bench:
         assert default, variable
         return os.environ.get(variable, default[1])
 
-    def add(self, name, text, seen):
-        """Add the service that *seen* needs, as in the Compose file *text*; returns *name*."""
-        service = yaml.safe_load(text)["services"][seen.service]
-        for key in ("depends_on", "profiles", "build", *(("ports",) if seen.started else ())):
+    def add(self, name, text, how):
+        """Add the service that *how* needs, as in the Compose file *text*; returns *name*."""
+        service = yaml.safe_load(text)["services"][how.service]
+        for key in ("depends_on", "profiles", "build", *(("ports",) if how.started else ())):
             service.pop(key, None)
-        if seen.started and not seen.restarts:
+        if how.started and not how.restarts:
             service["restart"] = "no"
-        if seen.script:
-            service["command"] = ["sh", "-c", seen.script.replace("$", "$$")]
+        if how.script:
+            service["command"] = ["sh", "-c", how.script.replace("$", "$$")]
         service["volumes"] = [f"{name}-{volume}" for volume in service.get("volumes", ())]
-        if seen.service == "worker" and not seen.script:
+        if how.service == "worker" and not how.script:
             service["volumes"].append(f"{self.folder}:/bench:ro")
             extra = {"PYTHONPATH": "/bench", "DJANGO_SETTINGS_MODULE": "own_queue", "QUEUE": name}
             service["environment"] = {**service["environment"], **extra, "PYTHON_CPU_COUNT": "5"}
-        if seen.as_root:
-            service["image"] = f"{self.name}-{seen.service}"
-        for key, value in seen.over.items():
+        if how.as_root:
+            service["image"] = f"{self.name}-{how.service}"
+        for key, value in how.over.items():
             kept = service.get(key)
             service[key] = {**kept, **value} if isinstance(kept, dict) else [*(kept or ()), *value]
         self.services[name] = service
@@ -151,18 +150,18 @@ class Bench:
 
     def pair(self, number, how, text):
         """The names of two services: one with the line, one from the file *text*, which does not have it."""
-        if isinstance(how, Waits):
-            fails = self.add(f"{how.dependency}-fails", self.text, Seen(how.dependency, "exit 1"))
+        if isinstance(how, BlocksStart):
+            fails = self.add(f"{how.dependency}-fails", self.text, InContainer(how.dependency, "exit 1"))
             names = f"with-{number}", f"without-{number}"
             for name, source in zip(names, (self.text, text), strict=True):
-                self.add(name, source, Seen(how.service, ASLEEP))
+                self.add(name, source, InContainer(how.service, ASLEEP))
                 waits = yaml.safe_load(source)["services"][how.service].get("depends_on", {})
                 if how.dependency in waits:
                     self.services[name]["depends_on"] = {fails: waits[how.dependency]}
             return names
         shared = how.read is None and not how.renewed  # scripts that print and end share one container
         twin = repr(
-            replace(how, script="" if shared else how.script, read=None, slow=False, probe=False, shows="")
+            replace(how, script="" if shared else how.script, read=None, slow=False, probe=False, expected="")
         ) + str(shared)
         if twin not in self.twins:
             self.twins[twin] = self.add(f"with-{number}", self.text, how)
@@ -174,42 +173,42 @@ class Bench:
 
     def compare(self, without):
         """What is observed with each line and without it; *without* is the file without it, by the name of the line."""
-        self.add("redis", self.text, Seen("redis", over={"ports": [f"127.0.0.1:{self.port}:6379"]}))
+        self.add("redis", self.text, InContainer("redis", over={"ports": [f"127.0.0.1:{self.port}:6379"]}))
         hows = {name: LINES[name] for name in without}
         numbers = {name: number for number, name in enumerate(without)}
         pairs = {
             name: self.pair(numbers[name], how, without[name])
             for name, how in hows.items()
-            if not isinstance(how, Said)
+            if not isinstance(how, ComposeOutput)
         }
         self.make()
-        seen = {name: how for name, how in hows.items() if isinstance(how, Seen)}
+        in_containers = {name: how for name, how in hows.items() if isinstance(how, InContainer)}
         with ThreadPoolExecutor(8) as pool:
-            started = {each: None for name, how in seen.items() if how.started for each in pairs[name]}
+            started = {each: None for name, how in in_containers.items() if how.started for each in pairs[name]}
             list(pool.map(lambda each: self.container(each).start(), ("redis", *started)))
-            self.renew([each for name, how in seen.items() if how.renewed for each in pairs[name]])
-            shows = {}
+            self.renew([each for name, how in in_containers.items() if how.renewed for each in pairs[name]])
+            observed = {}
             for name in sorted(hows, key=lambda name: not getattr(hows[name], "slow", False)):
                 texts = self.text, without[name]
-                shows[name] = [
-                    pool.submit(self.show, hows[name], numbers[name], *each)
+                observed[name] = [
+                    pool.submit(self.observe, hows[name], numbers[name], *each)
                     for each in zip(pairs.get(name, ("", "")), texts, strict=True)
                 ]
-            return {name: tuple(each.result() for each in shows[name]) for name in without}
+            return {name: tuple(each.result() for each in observed[name]) for name in without}
 
     def renew(self, services):
         """Replace containers that have ended with new ones, and run these."""
         for each in services:
             self.container(each).wait()
         for args in (("rm", "--force", "--volumes"), ("up", "--detach")):
-            code, said = self(*args, *services)
-            assert code == 0, said
+            code, output = self(*args, *services)
+            assert code == 0, output
 
-    def show(self, how, number, service, text):
+    def observe(self, how, number, service, text):
         """What is observed of a line in one container, or of one file."""
-        if isinstance(how, Said):
-            return self.said(how, number, text)
-        if isinstance(how, Waits):
+        if isinstance(how, ComposeOutput):
+            return self.compose_output(how, number, text)
+        if isinstance(how, BlocksStart):
             self("up", "--detach", service)
             return self.container(service).status
         container = self.container(service)
@@ -223,8 +222,8 @@ class Bench:
         lines = log(container).partition(f"@{number}\n")[2].partition("\n@")[0].split("\n")
         return " ".join(lines[-1 if lines[-1] else -2 :][0].split()) or None
 
-    def said(self, how, number, text):
-        file = f"said-{number}-{len(text)}.yml"
+    def compose_output(self, how, number, text):
+        file = f"output-{number}-{len(text)}.yml"
         (self.folder / file).write_text(text)
         code, output = self(*how.args, file=file, env={"APP_IMAGE": f"{self.name}-app", **how.env})
         if code == 0:
@@ -244,8 +243,8 @@ class Bench:
         volumes = [volume for service in self.services.values() for volume in service["volumes"]]
         named = {volume.partition(":")[0]: None for volume in volumes if not volume.startswith((".", "/"))}
         (self.folder / "bench.yml").write_text(yaml.safe_dump({"services": self.services, "volumes": named}))
-        code, said = self("up", "--no-start")
-        assert code == 0, said
+        code, output = self("up", "--no-start")
+        assert code == 0, output
 
     def container(self, service):
         return engine().containers.get(f"{self.name}-{service}-1")
@@ -506,88 +505,90 @@ INTERVAL, START_PERIOD = (seconds("Config", "Healthcheck", key) for key in ("Int
 TEST, COMMAND = inspected("Config", "Healthcheck", "Test"), inspected("Config", "Cmd")
 
 # For each line of docker-compose.yml, and each part of a line, the observation that shows what the line is for.
-LINES: dict[str, Seen | Said | Waits] = {
-    "x-service.init": Seen("worker", "cat /proc/1/comm", shows="init"),
-    "x-service.restart": Seen("worker", "exit 1", end, restarts=True, shows="started again"),
-    "x-service.read_only": Seen("worker", WRITE, shows="refused"),
-    "x-service.tmpfs": Seen("worker", "python -c 'import tempfile; print(tempfile.gettempdir())'", shows="/tmp"),
-    "x-service.cap_drop": Seen("worker", "grep CapBnd /proc/1/status", shows="CapBnd: 0000000000000000"),
-    "x-service.security_opt": Seen("worker", "grep NoNewPrivs /proc/1/status", shows="NoNewPrivs: 1"),
-    "x-app.<<": Seen("worker", read=CAPABILITIES, started=False, shows="ALL"),
-    "x-app.image": Said(),
-    "x-app.pull_policy": Said(("up", "--detach", "--no-deps", "--no-build", "worker"), {"APP_IMAGE": NOWHERE}),
-    "x-app.env_file": Seen("worker", "python manage.py check", shows="no issues"),
-    "x-app.environment.REDIS_URL": Seen(
-        "worker", "python -c 'from core.celery import app; print(app.conf.broker_url)'", shows="redis://redis:6379/0"
+LINES: dict[str, InContainer | ComposeOutput | BlocksStart] = {
+    "x-service.init": InContainer("worker", "cat /proc/1/comm", expected="init"),
+    "x-service.restart": InContainer("worker", "exit 1", end, restarts=True, expected="started again"),
+    "x-service.read_only": InContainer("worker", WRITE, expected="refused"),
+    "x-service.tmpfs": InContainer(
+        "worker", "python -c 'import tempfile; print(tempfile.gettempdir())'", expected="/tmp"
     ),
-    "x-app.environment.POSTGRES_HOST": Seen("worker", "python manage.py check", shows="no issues"),
-    "x-app.depends_on.redis.condition": Waits("worker", "redis"),
-    "x-app.depends_on.migrate.condition": Waits("worker", "migrate"),
-    "redis.<<": Seen("redis", read=CAPABILITIES, started=False, shows="ALL"),
-    "redis.image": Said(),
-    "redis.command": Seen("redis", read=COMMAND, started=False),
-    "redis.command --appendonly yes": Seen("redis", read=after_a_crash, shows="3"),
-    "redis.command --maxmemory 256mb": Seen("redis", read=when_full, shows="OOM"),
-    "redis.user": Seen("redis", read=USER, as_root=True, started=False, shows="redis"),
-    "redis.mem_limit": Seen("redis", read=memory, started=False),
-    "redis.ports": Seen("redis", read=address, started=False, shows="127.0.0.1"),
-    "redis.ports 127.0.0.1:": Seen("redis", read=address, started=False, shows="127.0.0.1"),
-    "redis.volumes": Seen("redis", read=volume, started=False, shows="redis"),
-    "redis.healthcheck.test": Seen("redis", read=TEST, started=False),
-    "redis.healthcheck.test -e": Seen(
-        "redis", "redis-server --requirepass x", exit_code_in_error, probe=True, shows="exit 1"
+    "x-service.cap_drop": InContainer("worker", "grep CapBnd /proc/1/status", expected="CapBnd: 0000000000000000"),
+    "x-service.security_opt": InContainer("worker", "grep NoNewPrivs /proc/1/status", expected="NoNewPrivs: 1"),
+    "x-app.<<": InContainer("worker", read=CAPABILITIES, started=False, expected="ALL"),
+    "x-app.image": ComposeOutput(),
+    "x-app.pull_policy": ComposeOutput(("up", "--detach", "--no-deps", "--no-build", "worker"), {"APP_IMAGE": NOWHERE}),
+    "x-app.env_file": InContainer("worker", "python manage.py check", expected="no issues"),
+    "x-app.environment.REDIS_URL": InContainer(
+        "worker", "python -c 'from core.celery import app; print(app.conf.broker_url)'", expected="redis://redis:6379/0"
     ),
-    "redis.healthcheck.interval": Seen("redis", ASLEEP, probes, {"healthcheck": {"test": "exit 0"}}, slow=True),
-    "redis.healthcheck.start_period": Seen(
-        "redis", ASLEEP, after_three_failures, {"healthcheck": {"test": "exit 1"}}, slow=True, shows="starting"
+    "x-app.environment.POSTGRES_HOST": InContainer("worker", "python manage.py check", expected="no issues"),
+    "x-app.depends_on.redis.condition": BlocksStart("worker", "redis"),
+    "x-app.depends_on.migrate.condition": BlocksStart("worker", "migrate"),
+    "redis.<<": InContainer("redis", read=CAPABILITIES, started=False, expected="ALL"),
+    "redis.image": ComposeOutput(),
+    "redis.command": InContainer("redis", read=COMMAND, started=False),
+    "redis.command --appendonly yes": InContainer("redis", read=after_a_crash, expected="3"),
+    "redis.command --maxmemory 256mb": InContainer("redis", read=when_full, expected="OOM"),
+    "redis.user": InContainer("redis", read=USER, as_root=True, started=False, expected="redis"),
+    "redis.mem_limit": InContainer("redis", read=memory, started=False),
+    "redis.ports": InContainer("redis", read=address, started=False, expected="127.0.0.1"),
+    "redis.ports 127.0.0.1:": InContainer("redis", read=address, started=False, expected="127.0.0.1"),
+    "redis.volumes": InContainer("redis", read=volume, started=False, expected="redis"),
+    "redis.healthcheck.test": InContainer("redis", read=TEST, started=False),
+    "redis.healthcheck.test -e": InContainer(
+        "redis", "redis-server --requirepass x", exit_code_in_error, probe=True, expected="exit 1"
     ),
-    "db.<<": Seen("db", read=CAPABILITIES, started=False, shows="ALL"),
-    "db.image": Said(),
-    "db.user": Seen("db", read=USER, as_root=True, started=False, shows="postgres"),
-    "db.tmpfs /tmp": Seen("db", read=memory_files, started=False, shows="/tmp"),
-    "db.tmpfs /run/postgresql": Seen("db", read=listens, shows="listening"),
+    "redis.healthcheck.interval": InContainer("redis", ASLEEP, probes, {"healthcheck": {"test": "exit 0"}}, slow=True),
+    "redis.healthcheck.start_period": InContainer(
+        "redis", ASLEEP, after_three_failures, {"healthcheck": {"test": "exit 1"}}, slow=True, expected="starting"
+    ),
+    "db.<<": InContainer("db", read=CAPABILITIES, started=False, expected="ALL"),
+    "db.image": ComposeOutput(),
+    "db.user": InContainer("db", read=USER, as_root=True, started=False, expected="postgres"),
+    "db.tmpfs /tmp": InContainer("db", read=memory_files, started=False, expected="/tmp"),
+    "db.tmpfs /run/postgresql": InContainer("db", read=listens, expected="listening"),
     **{
-        f"db.environment {name}": Seen("db", read=variable(name), started=False)
+        f"db.environment {name}": InContainer("db", read=variable(name), started=False)
         for name in ("POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
     },
-    "db.volumes": Seen("db", "cd /var/lib/postgresql; cat x 2>&1; echo kept >x", renewed=True, shows="kept"),
-    "db.healthcheck.test": Seen("db", read=TEST, started=False),
-    "db.healthcheck.test --host localhost": Seen(
-        "db", read=exit_code_in_initialization, over=INITIALIZATION, probe=True, shows="exit 2"
+    "db.volumes": InContainer("db", "cd /var/lib/postgresql; cat x 2>&1; echo kept >x", renewed=True, expected="kept"),
+    "db.healthcheck.test": InContainer("db", read=TEST, started=False),
+    "db.healthcheck.test --host localhost": InContainer(
+        "db", read=exit_code_in_initialization, over=INITIALIZATION, probe=True, expected="exit 2"
     ),
-    "db.healthcheck.test --dbname $$POSTGRES_DB": Seen("db", read=complaint, probe=True),
-    "db.healthcheck.test --username $$POSTGRES_USER": Seen("db", read=complaint, probe=True),
-    "db.healthcheck.interval": Seen("db", read=INTERVAL, started=False),
-    "db.healthcheck.start_period": Seen("db", read=START_PERIOD, started=False),
-    "migrate.<<": Said(("config", "--images", "migrate"), {"POSTGRES_IMAGE": "postgres"}),
-    "migrate.build.args.PYTHON_IMAGE": Said(("build", "migrate"), {"PYTHON_IMAGE": NOWHERE}),
-    "migrate.command": Seen("migrate", read=COMMAND, started=False),
-    "migrate.restart": Seen("migrate", "exit 0", end, restarts=True, shows="exited"),
-    "migrate.depends_on.db.condition": Waits("migrate", "db"),
-    "worker.<<": Said(),
-    "worker.command": Seen("worker", read=COMMAND, started=False),
-    "worker.command --loglevel INFO": Seen("worker", read=greeting, shows="ready"),
-    "worker.command --concurrency 2": Seen("worker", read=concurrency, shows="concurrency: 2"),
-    "worker.command --max-memory-per-child 200000": Seen("worker", read=after_growing, shows="replaced"),
-    "worker.mem_limit": Seen("worker", read=memory, started=False),
-    "worker.stop_signal": Seen("worker", TRAP, stopped_by, shows="SIGQUIT"),
-    "worker.stop_grace_period": Seen("worker", STUBBORN, killed_after, slow=True, shows="30 s"),
-    "worker.healthcheck.test": Seen("worker", read=TEST, started=False),
-    "worker.healthcheck.test -mmin -0.5": Seen("worker", OLD, exit_code, probe=True, shows="exit 1"),
-    "worker.healthcheck.test | grep .": Seen("worker", OLD, exit_code, probe=True, shows="exit 1"),
-    "worker.healthcheck.interval": Seen("worker", read=INTERVAL, started=False),
-    "worker.healthcheck.start_period": Seen("worker", read=START_PERIOD, started=False),
-    "beat.<<": Said(),
-    "beat.command": Seen("beat", read=COMMAND, started=False),
-    "beat.command --loglevel INFO": Seen("beat", read=start_of_beat, shows="Starting"),
-    "beat.command --schedule /var/lib/celery/schedule": Seen("beat", read=schedule, shows="kept"),
-    "beat.volumes": Seen("beat", read=volume, started=False, shows="beat"),
-    "flower.<<": Said(),
-    "flower.command": Seen("flower", read=COMMAND, started=False),
-    "flower.profiles": Said(("config", "--services")),
-    "flower.ports": Seen("flower", read=address, started=False, shows="127.0.0.1"),
-    "flower.ports 127.0.0.1:": Seen("flower", read=address, started=False, shows="127.0.0.1"),
-    "volumes.redis": Said(),
-    "volumes.db": Said(),
-    "volumes.beat": Said(),
+    "db.healthcheck.test --dbname $$POSTGRES_DB": InContainer("db", read=complaint, probe=True),
+    "db.healthcheck.test --username $$POSTGRES_USER": InContainer("db", read=complaint, probe=True),
+    "db.healthcheck.interval": InContainer("db", read=INTERVAL, started=False),
+    "db.healthcheck.start_period": InContainer("db", read=START_PERIOD, started=False),
+    "migrate.<<": ComposeOutput(("config", "--images", "migrate"), {"POSTGRES_IMAGE": "postgres"}),
+    "migrate.build.args.PYTHON_IMAGE": ComposeOutput(("build", "migrate"), {"PYTHON_IMAGE": NOWHERE}),
+    "migrate.command": InContainer("migrate", read=COMMAND, started=False),
+    "migrate.restart": InContainer("migrate", "exit 0", end, restarts=True, expected="exited"),
+    "migrate.depends_on.db.condition": BlocksStart("migrate", "db"),
+    "worker.<<": ComposeOutput(),
+    "worker.command": InContainer("worker", read=COMMAND, started=False),
+    "worker.command --loglevel INFO": InContainer("worker", read=greeting, expected="ready"),
+    "worker.command --concurrency 2": InContainer("worker", read=concurrency, expected="concurrency: 2"),
+    "worker.command --max-memory-per-child 200000": InContainer("worker", read=after_growing, expected="replaced"),
+    "worker.mem_limit": InContainer("worker", read=memory, started=False),
+    "worker.stop_signal": InContainer("worker", TRAP, stopped_by, expected="SIGQUIT"),
+    "worker.stop_grace_period": InContainer("worker", STUBBORN, killed_after, slow=True, expected="30 s"),
+    "worker.healthcheck.test": InContainer("worker", read=TEST, started=False),
+    "worker.healthcheck.test -mmin -0.5": InContainer("worker", OLD, exit_code, probe=True, expected="exit 1"),
+    "worker.healthcheck.test | grep .": InContainer("worker", OLD, exit_code, probe=True, expected="exit 1"),
+    "worker.healthcheck.interval": InContainer("worker", read=INTERVAL, started=False),
+    "worker.healthcheck.start_period": InContainer("worker", read=START_PERIOD, started=False),
+    "beat.<<": ComposeOutput(),
+    "beat.command": InContainer("beat", read=COMMAND, started=False),
+    "beat.command --loglevel INFO": InContainer("beat", read=start_of_beat, expected="Starting"),
+    "beat.command --schedule /var/lib/celery/schedule": InContainer("beat", read=schedule, expected="kept"),
+    "beat.volumes": InContainer("beat", read=volume, started=False, expected="beat"),
+    "flower.<<": ComposeOutput(),
+    "flower.command": InContainer("flower", read=COMMAND, started=False),
+    "flower.profiles": ComposeOutput(("config", "--services")),
+    "flower.ports": InContainer("flower", read=address, started=False, expected="127.0.0.1"),
+    "flower.ports 127.0.0.1:": InContainer("flower", read=address, started=False, expected="127.0.0.1"),
+    "volumes.redis": ComposeOutput(),
+    "volumes.db": ComposeOutput(),
+    "volumes.beat": ComposeOutput(),
 }

@@ -344,7 +344,7 @@ def test_removing_any_line_changes_something(bench, record):
     shown = bench.compare({name: without for name, (_, without) in found.items()})
     for name, (part, _) in found.items():
         before, after = shown[name]
-        assert getattr(LINES[name], "shows", "") in str(before), name
+        assert getattr(LINES[name], "expected", "") in str(before), name
         assert before != after, name
         rows.append({"block": name.partition(".")[0], "line": part, "with": before, "without": after})
     record("lines", [{key: value and shortened(value) for key, value in row.items()} for row in rows])
@@ -363,7 +363,9 @@ def test_images_and_ports_follow_their_variables(bench):
     for values, env in ((default, dict.fromkeys(default, "")), (given, given)):
         written = re.sub(r"\$\{(\w+):-.+?\}", lambda found: values[found[1]], bench.text)  # noqa: B023  # called at once
         (bench.folder / "written.yml").write_text(written)
-        read, expected = (bench("--profile", "*", "config", file=file, env=env) for file in ("said.yml", "written.yml"))
+        read, expected = (
+            bench("--profile", "*", "config", file=file, env=env) for file in ("original.yml", "written.yml")
+        )
         assert expected[0] == 0, expected
         assert read == expected
 
@@ -511,8 +513,8 @@ def test_the_schedule_survives_a_new_container(up):
     source = "import shelve; print(shelve.open('/var/lib/celery/schedule', 'r')['entries']['count users'].last_run_at)"
 
     def last_run():
-        code, said = up.shell("beat", f"python -c {shlex.quote(source)}")
-        return said if code == 0 else ""
+        code, output = up.shell("beat", f"python -c {shlex.quote(source)}")
+        return output if code == 0 else ""
 
     before, container = wait_until(last_run), up.container("beat").id
     up("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "beat")
@@ -527,8 +529,8 @@ def test_beat_sends_the_task_of_the_schedule_and_the_worker_runs_it(up):
     Les réglages planifient la tâche toutes les minutes. Beat l'envoie à chaque échéance, et le worker l'exécute.
     """
     read = "from celery.beat import Scheduler as S; from core.celery import app; print(S(app).schedule['count users'])"
-    said = up.shell("worker", f"DJANGO_SETTINGS_MODULE=compose.settings python -c {shlex.quote(read)}")[1]
-    assert said == "<ScheduleEntry: count users compose.tasks.count_users() <freq: 1.00 minute>"
+    output = up.shell("worker", f"DJANGO_SETTINGS_MODULE=compose.settings python -c {shlex.quote(read)}")[1]
+    assert output == "<ScheduleEntry: count users compose.tasks.count_users() <freq: 1.00 minute>"
     often = 'from proof_settings import *\n\nCELERY_BEAT_SCHEDULE["count users"]["schedule"] = 1\n'
     (up.folder / "often.py").write_text(often)
     hurried = "celery -A core beat --detach --schedule /tmp/often --logfile /tmp/often.log --pidfile /tmp/often.pid"

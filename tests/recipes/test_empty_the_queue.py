@@ -233,9 +233,8 @@ def test_a_worker_is_counted_for_its_queues_even_when_slow_to_answer(worker, dja
     assert django("places('celery').workers") == {}
     began = time.monotonic()
     assert django("places('reports').workers") == {"worker1@cookbook": 0}
-    assert (
-        time.monotonic() - began < 3 + 10
-    )  # a worker that replies to the first request has ten seconds for the next ones
+    # A worker that replies to the first request has ten seconds for the next ones.
+    assert time.monotonic() - began < 3 + 10
 
 
 def test_a_worker_that_does_not_answer_is_not_counted(worker, stack, django, redis):

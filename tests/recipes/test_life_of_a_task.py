@@ -163,9 +163,8 @@ def test_the_worker_writes_and_removes_unacked_in_one_transaction(worker, django
     with watched(redis) as lines:
         django("checksum.delay('a.pdf').get(timeout=30)")
         wait_until(lambda: in_flight(redis) == 0)
-    done = [
-        each for each in transactions(lines) if each != ["EVALSHA"]
-    ]  # a worker looks for expired messages from time to time
+    # A worker looks for expired messages from time to time.
+    done = [each for each in transactions(lines) if each != ["EVALSHA"]]
     assert sorted(done) == [["SETEX", "PUBLISH"], ["ZADD", "HSET"], ["ZREM", "HDEL"]]
 
 

@@ -268,9 +268,8 @@ def test_a_delayed_task_waits_for_the_worker_that_reserved_it(worker, stack, dja
     django("total.delay('slow.csv'); late = ping.apply_async(countdown=1)")
     with open_once_read(slow) as feed:
         wait_for_start(django)
-        wait_until(
-            lambda: django("ask('reserved', 'worker1')['worker1@cookbook']")
-        )  # it is due, so no longer in `scheduled`
+        # It is due, so no longer in `scheduled`.
+        wait_until(lambda: django("ask('reserved', 'worker1')['worker1@cookbook']"))
         worker("--queues", "celery,other", name="idle", settings=PREFETCH)
         assert django("ping.apply_async(queue='other').get(timeout=30)") == "pong"
         assert django("late.state") == "PENDING"

@@ -233,9 +233,8 @@ def test_a_busy_worker_reserves_one_more_message_not_four(stack, redis, slow, mi
     in_queue_and_in_flight = (7 - 1 - reserved, reserved)
     wait_until(lambda: (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_in_flight)
     wait_for_start(django)
-    assert (
-        len(django(f"{INSPECT}.reserved()")["worker1@cookbook"]) == reserved
-    )  # and it receives no other message meanwhile
+    # And it receives no other message meanwhile.
+    assert len(django(f"{INSPECT}.reserved()")["worker1@cookbook"]) == reserved
     assert (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_in_flight
 
 
@@ -348,10 +347,10 @@ def test_all_the_old_names_that_celery_lists_are_honored(plain):
     core = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP")
     django = plain.django(dict.fromkeys(core, ABSENT))
     django(READ_CONF)
-    honoured = django("{old: conf(new, **{old: 'as the old name says'}) for old, new in RENAMED.items()}")
-    assert len(honoured) > 100
-    assert OLD_NAMES.keys() <= honoured.keys()
-    assert set(honoured.values()) == {"as the old name says"}
+    honored = django("{old: conf(new, **{old: 'as the old name says'}) for old, new in RENAMED.items()}")
+    assert len(honored) > 100
+    assert OLD_NAMES.keys() <= honored.keys()
+    assert set(honored.values()) == {"as the old name says"}
 
 
 def test_the_new_name_wins_over_the_old_one(plain):

@@ -219,7 +219,7 @@ def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(cons
 
 
 @pytest.mark.parametrize(
-    ("change", "tests", "said"),
+    ("change", "tests", "message"),
     [
         (("tasks.py", "[signup.email]", "['bob@example.com']"), "test_signups", "FAIL: test_the_message_goes_to_who"),
         (("signups.py", "welcome.delay_on_commit(signup.pk)", "str()"), "test_signups", "FAIL: test_the_welcome"),
@@ -238,7 +238,7 @@ def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(cons
     ],
     ids=["wrong address", "not sent", "not written", "no worker"],
 )
-def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change, tests, said):
+def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change, tests, message):
     """The tests of the recipe fail in each of these cases: a wrong address, a message that is not sent, a date that is
     not saved, a task that no worker runs.
 
@@ -249,7 +249,7 @@ def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change
     replace_once(copy / "testing" / file, line, bug)
     run = stack.start([*TESTS, f"testing.{tests}"])
     assert run.wait(PATIENCE) == 1
-    run.wait_for(said)
+    run.wait_for(message)
 
 
 def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrupted_run(stack, copy):
@@ -273,7 +273,7 @@ def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrup
 
 
 @pytest.mark.parametrize(
-    ("line", "bug", "said"),
+    ("line", "bug", "message"),
     [
         ('"-A", "core"', '"-A", "absent"', "in setUpClass"),
         pytest.param(
@@ -285,7 +285,7 @@ def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrup
     ],
     ids=["no worker", "no answer"],
 )
-def test_the_tests_fail_with_a_timeout_if_the_worker_does_not_answer(stack, copy, line, bug, said):
+def test_the_tests_fail_with_a_timeout_if_the_worker_does_not_answer(stack, copy, line, bug, message):
     """If the worker does not start or does not answer, the tests fail with TimeoutError once the timeout has passed.
 
     Si le worker ne démarre pas ou ne répond pas, les tests échouent avec TimeoutError une fois le délai écoulé.
@@ -298,7 +298,7 @@ def test_the_tests_fail_with_a_timeout_if_the_worker_does_not_answer(stack, copy
     run = stack.start([*TESTS, "testing.test_with_worker"])
     assert run.wait(PATIENCE) == 1
     run.wait_for("celery.exceptions.TimeoutError: The operation timed out.")
-    assert said in run.log
+    assert message in run.log
 
 
 def test_a_worker_that_does_not_stop_is_killed(stack):

@@ -168,7 +168,7 @@ def test_what_the_lines_of_old_settings_do_on_each_release(of_release, release, 
     Le tableau montre ce que font cinq lignes d'anciens réglages dans chaque version. Jusqu'à Celery 5.6, elles n'ont
     aucun effet. Celery 5.7 les applique toutes, sauf `BROKER_BACKEND`.
     """
-    lines = honoured(of_release)
+    lines = honored(of_release)
     record("versions", [of_release.versions()])
     record("old_names", column_of(release, lines))
     values = ["10/s", 9, 100, 60, "redis"] if release == NOW else [None, 4, -1, 24 * 60 * 60, "redis"]
@@ -231,8 +231,8 @@ def test_which_release_added_each_setting_or_method(project, stack, on_celery, r
     seen = {}
     for release in RELEASES:
         python = sys.executable if release == NOW else environment(project, release) / "bin" / "python"
-        told = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
-        seen[release] = dict(zip(ARRIVED, json.loads(told.stdout), strict=True))
+        done = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
+        seen[release] = dict(zip(ARRIVED, json.loads(done.stdout), strict=True))
         record("arrived", column_of(release, seen[release]))
     assert {name: next(release for release in seen if seen[release][name]) for name in ARRIVED} == ARRIVED
 
@@ -286,7 +286,7 @@ def test_celery_upgrade_settings_only_renames(stack, project, console):
     assert "> CELERY_RESULT_EXPIRES = CELERY_RESULT_EXPIRES" in changes.output
 
 
-def honoured(stack):
+def honored(stack):
     """The effect of each line of `OLD_NAMES` on a worker."""
     stack.worker(settings=OLD_NAMES)
     django = stack.django(OLD_NAMES)

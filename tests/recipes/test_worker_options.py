@@ -171,7 +171,8 @@ def test_fifteen_megabytes_replace_the_process_after_every_task(stack, worker, d
     ]
     record("replaced", rows)
     assert [row["processes"] for row in rows] == [1, 4, 4]
-    assert rows[1]["seconds"] > rows[0]["seconds"]
+    # A replacement takes seconds, so even on a fast machine three of them take more than three. Load only adds to it.
+    assert rows[1]["seconds"] > max(3, rows[0]["seconds"])
     assert "memory" not in workers[1].log.partition(" ready.")[2]
     workers[0].kill()
     workers[2].kill()
@@ -204,9 +205,8 @@ def test_the_hard_limit_kills_the_task(stack, worker, django, public):
     run(django, 1)
     with started(stack, django):
         assert failure(django) == "TimeLimitExceeded"
-        worker.wait_for(
-            "signal 9 (SIGKILL)"
-        )  # the failure is stored before the process is killed: until then, the task could still succeed
+        # The failure is stored before the process is killed: until then, the task could still succeed.
+        worker.wait_for("signal 9 (SIGKILL)")
     assert (public / "archives.csv.gz").exists()
     run(django, 1)
     first, second = ran_in(worker, 2)
