@@ -26,9 +26,9 @@ def test_a_task_called_from_django_runs_in_the_worker(worker, django):
 
 
 def test_the_first_run_prints_what_the_page_shows(worker, console):
-    """From the command line, the worker lists the task, runs it, and the result can be read.
+    """From the command line, you can list the tasks of the worker, run one and read its result.
 
-    En ligne de commande, on voit la tâche dans la liste du worker, on la lance et on lit son résultat.
+    En ligne de commande, on peut lister les tâches du worker, en lancer une et lire son résultat.
     """
     worker()
     registered, _, result = console("first-run.console")

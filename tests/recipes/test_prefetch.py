@@ -236,10 +236,10 @@ def test_a_worker_reserves_delayed_tasks_without_limit(stack, django, redis, rec
 
 @pytest.mark.since("5.6", fails="assert 8 == 1")
 def test_past_the_eta_limit_the_prefetch_count_shrinks_for_good(worker, stack, django, redis):
-    """Once more delayed tasks than the limit have run, the prefetch count of the worker stays at 1. With late
-    acknowledgement, its two processes then run one task at a time.
+    """Once a worker has run more delayed tasks than the limit, its prefetch count has dropped to 1 and stays there.
+    With late acknowledgement, its two processes then run one task at a time.
 
-    Une fois qu'il a exécuté plus de tâches différées que la limite, le worker garde un prefetch de 1. Avec
+    Une fois qu'un worker a exécuté plus de tâches différées que la limite, son prefetch est tombé à 1 et y reste. Avec
     l'acquittement tardif, ses deux processus n'exécutent alors qu'une tâche à la fois.
     """
     worker("--concurrency", "2", settings=PREFETCH | LATE | {"CELERY_WORKER_ETA_TASK_LIMIT": 10})

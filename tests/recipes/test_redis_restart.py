@@ -123,11 +123,11 @@ def survival(stack):
 
 @pytest.mark.since("5.7", fails="still running after")
 def test_celery_5_7_0_exits_with_this_line(worker, django, stack, redis, record):
-    """If Redis restarts while a Celery 5.7.0 worker has reserved a countdown task, the worker exits with code 1 and
-    this line in the log.
+    """If Redis restarts after a Celery 5.7.0 worker has reserved a countdown task, the worker exits with code 1 and
+    logs this line.
 
-    Si Redis redémarre alors qu'un worker Celery 5.7.0 a réservé une tâche à compte à rebours, le worker sort avec le
-    code 1 et cette ligne dans les logs.
+    Si Redis redémarre après qu'un worker Celery 5.7.0 a réservé une tâche à compte à rebours, le worker sort avec le
+    code 1 et écrit cette ligne dans les logs.
     """
     worker = worker()
     slow_down_the_restart(redis)
@@ -274,9 +274,11 @@ def test_with_few_retries_delay_raises_and_later_calls_work(stack, django, redis
 
 @pytest.mark.since("5.6", fails="'OperationalError' != 'RuntimeError'")
 def test_how_long_delay_waits_for_a_redis_that_does_not_come_back(stack, record):
-    """If Redis does not come back, `.delay()` blocks for this long, then raises this exception.
+    """If Redis does not come back, `.delay()` blocks for as long as the table shows, then raises the exception in the
+    table.
 
-    Si Redis ne revient pas, `.delay()` bloque pendant cette durée, puis lève cette exception.
+    Si Redis ne revient pas, `.delay()` bloque pendant la durée indiquée dans le tableau, puis lève l'exception
+    indiquée.
     """
     ignoring: dict[str, object] = {"CELERY_TASK_IGNORE_RESULT": True}
     default = {"CELERY_TASK_PUBLISH_RETRY_POLICY": ABSENT, "CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS": ABSENT}

@@ -273,10 +273,10 @@ def test_a_thousand_results(worker, django, redis, results, record):
 
 def test_the_body_of_a_slow_chord_never_runs(worker, stack, redis, results):
     """If the results of a chord expire while one of its tasks is still running, its body is never sent, although all
-    its tasks succeed. The worker logs nothing about it.
+    its tasks succeed. The worker logs no warning or error about it.
 
     Si les résultats d'un chord expirent pendant qu'une de ses tâches s'exécute encore, son corps n'est jamais envoyé,
-    bien que toutes ses tâches réussissent. Le worker n'écrit rien à ce sujet dans les logs.
+    bien que toutes ses tâches réussissent. Le worker n'écrit ni avertissement ni erreur dans les logs.
     """
     settings = {"CELERY_RESULT_EXPIRES": 1, "CELERY_RESULT_CHORD_EXPIRES": ABSENT}
     ran, django = chord_whose_results_expire(worker, stack, results, settings, expired="*")
