@@ -254,9 +254,8 @@ def test_no_task_is_lost_when_a_service_stops(up, record):
         up.await_health("redis", "worker")
         sent = up.send(24, 0.5)
         wait_until(lambda: up.noted("ended")[sent[3]])  # noqa: B023  # called at once
-        unfinished = (
-            set(sent) - set(up.noted("ended"))
-        ) | up.unacknowledged()  # in this order: a task that ends in between is still in `unacked`
+        # In this order: a task that ends in between is still in `unacked`.
+        unfinished = (set(sent) - set(up.noted("ended"))) | up.unacknowledged()
         stop()
         wait_for_redis(up.client)
         count(fault, sent, unfinished)

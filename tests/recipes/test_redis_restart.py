@@ -11,9 +11,8 @@ from cookbook.testing import ABSENT, DjangoError, find_project, releases, wait_u
 
 OLDER = releases(find_project(Path(__file__).parent))
 CRASH = "Unrecoverable error: AttributeError(\"'NoneType' object has no attribute 'hostname'\")"
-ATTEMPTS = (
-    4  # the worker only exits if it sees one of its two connections cut before the other, which is nearly always so
-)
+# The worker only exits if it sees one of its two connections cut before the other, which is nearly always so.
+ATTEMPTS = 4
 NOWHERE = "redis://127.0.0.1:9"  # the port `discard`: no server listens there
 restarts = pytest.mark.parametrize("crash", [False, True], ids=["restart", "crash"])
 

@@ -451,7 +451,7 @@ def test_the_check_passes_on_these_settings(stack):
     assert stack.start(["python", "manage.py", "check", "--fail-level", "WARNING"]).wait() == 0
 
 
-# The lines of the notes ----------------------------------------------------------------------------------------------
+# Other settings -------------------------------------------------------------------------------------------------------
 
 
 def test_enable_utc_changes_no_message(plain, redis):
