@@ -511,11 +511,12 @@ def test_a_result_that_has_expired_reads_as_a_task_that_never_ran(worker, plain,
 
 
 @pytest.mark.parametrize(("folder", "debug"), [("shop", True), ("celery-shop", False)], ids=["other", "same"])
-def test_debug_is_off_in_a_folder_with_celery_in_its_name(project, stack, folder, debug):
+def test_debug_is_off_if_the_name_of_a_parent_folder_matches(project, stack, folder, debug):
     """`if "celery" in sys.argv[0]` is also true for `manage.py` if the name of a parent folder contains celery.
 
     `if "celery" in sys.argv[0]` est vrai aussi pour `manage.py` si le nom d'un dossier parent contient celery.
     """
+    # The path of this copy contains the name of this test, which must not contain celery.
     shop = shutil.copytree(project.recipes, stack.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
     with (shop / "core/settings/base.py").open("a") as settings:
         settings.write("import sys\nDEBUG = True\nif 'celery' in sys.argv[0]:\n    DEBUG = False\n")

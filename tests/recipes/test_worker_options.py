@@ -174,8 +174,8 @@ def test_fifteen_megabytes_replace_the_process_after_every_task(stack, worker, d
     # A replacement takes seconds, so even on a fast machine three of them take more than three. Load only adds to it.
     assert rows[1]["seconds"] > max(3, rows[0]["seconds"])
     assert "memory" not in workers[1].log.partition(" ready.")[2]
-    workers[0].kill()
-    workers[2].kill()
+    workers[0].stop()
+    workers[2].stop()
     [resting] = console("resting.console")
     assert int(resting.output.removesuffix("M")) * 1024 > 3 * 15_000
 
