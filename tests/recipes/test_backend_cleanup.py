@@ -9,29 +9,31 @@ from cookbook.testing import DjangoError, wait_until
 KEY = "celery-task-meta-"
 EXPIRES = 12 * 60 * 60
 FOREVER = {"CELERY_RESULT_EXPIRES": None}
-# What passes over the results' database without changing a key.
+# Commands on the result database that change no key.
 HARMLESS = {"CLIENT", "ECHO", "EXEC", "GET", "HELLO", "INFO", "MULTI", "PUBLISH", "SELECT", "SUBSCRIBE", "UNSUBSCRIBE"}
 
 
-ends_told = pytest.mark.since("redis-7.0", gap="before Redis 7.0 the end of a key cannot be read, only the time left")
+reads_expiry = pytest.mark.since(
+    "redis-7.0", gap="before Redis 7.0, no command returns when a key expires, only its TTL"
+)
 
 
 @pytest.fixture
 def forever(stack):
-    """Django as it was when results never expired: two of those stay, and a third that was given a time to live."""
+    """Django with settings under which results never expire, and three results: two never expire, one does."""
     django = site(stack, FOREVER)
     django("for name in 'abc': app.backend.store_result(name, name, 'SUCCESS')")
     django("app.backend.expire(app.backend.get_key_for_task('a'), 3600)")
     return django
 
 
-@ends_told
+@reads_expiry
 def test_backend_cleanup_changes_nothing_in_redis(worker, forever, results, console):
-    """On Redis `celery.backend_cleanup` succeeds and does nothing: it changes no key, nor the time that one has left,
-    and adds its own result.
+    """On Redis, `celery.backend_cleanup` succeeds and cleans nothing up: it changes no existing key and no expiry. It
+    only stores its own result.
 
-    Sur Redis, `celery.backend_cleanup` réussit et ne fait rien : elle ne change aucune clé, ni le temps qu'il lui
-    reste, et ajoute son propre résultat.
+    Sur Redis, `celery.backend_cleanup` réussit sans rien nettoyer : aucune clé existante ne change, et aucune échéance
+    non plus. La tâche enregistre seulement son propre résultat.
     """
     worker()
     before = ends(results)
@@ -45,12 +47,12 @@ def test_backend_cleanup_changes_nothing_in_redis(worker, forever, results, cons
     assert {key: end for key, end in ends(results).items() if key in before} == before
 
 
-def test_beat_schedules_it_only_where_results_do_not_expire_by_themselves(beat, stack, record):
-    """Beat schedules `celery.backend_cleanup`, at four in the morning, for a backend that does not make its results
-    expire, such as files; for Redis it does not, nor where results are kept for ever.
+def test_beat_schedules_it_only_for_backends_that_do_not_expire_results(beat, stack, record):
+    """Beat schedules `celery.backend_cleanup` at 4 a.m. for a backend that does not expire its results, such as files.
+    It does not schedule it for Redis, nor when results never expire.
 
-    Beat programme `celery.backend_cleanup`, à quatre heures du matin, pour un backend qui ne fait pas expirer ses
-    résultats, comme les fichiers ; pour Redis, non, ni quand les résultats sont gardés pour toujours.
+    Beat planifie `celery.backend_cleanup` à 4 h du matin pour un backend qui ne fait pas expirer ses résultats, comme
+    les fichiers. Il ne la planifie ni pour Redis, ni quand les résultats n'expirent jamais.
     """
     files = {"CELERY_RESULT_BACKEND": folder(stack)}
     cases = [("redis", EXPIRES, {}), ("file", EXPIRES, files), ("file", None, files | FOREVER)]
@@ -65,19 +67,19 @@ def test_beat_schedules_it_only_where_results_do_not_expire_by_themselves(beat, 
     assert [row["planned"] for row in rows] == [None, "0 4 * * *", None]
 
 
-def test_the_backend_says_whether_its_results_expire_by_themselves(stack, redis, console):
-    """`supports_autoexpire` is what beat goes by: it is true of Redis.
+def test_supports_autoexpire_is_true_for_redis(stack, redis, console):
+    """`supports_autoexpire`, which beat checks, is `True` for Redis.
 
-    Beat se fie à `supports_autoexpire`, qui est vrai pour Redis.
+    `supports_autoexpire`, que beat consulte, vaut `True` pour Redis.
     """
     [asked] = console("ask.console")
     assert asked.output == "True"
 
 
-def test_on_files_it_deletes_what_has_expired(worker, stack):
-    """Where results are files, the same task deletes those whose time is up, and leaves the recent ones.
+def test_on_files_it_deletes_expired_results(worker, stack):
+    """When results are stored in files, the same task deletes the expired ones and keeps the recent ones.
 
-    Là où les résultats sont des fichiers, la même tâche supprime ceux dont le délai est passé, et laisse les récents.
+    Quand les résultats sont des fichiers, la même tâche supprime ceux qui ont expiré et garde les plus récents.
     """
     settings = {"CELERY_RESULT_BACKEND": folder(stack)}
     worker(settings=settings)
@@ -92,46 +94,46 @@ def test_on_files_it_deletes_what_has_expired(worker, stack):
 
 
 def test_redis_deletes_an_expired_result_by_itself(worker, stack, results):
-    """Redis deletes an expired result by itself, with no worker and no beat running, and nobody asking for it.
+    """Redis deletes an expired result by itself: no worker or beat is running, and no client reads the key.
 
-    Redis supprime de lui-même un résultat expiré, sans worker ni beat en marche, et sans que personne le demande.
+    Redis supprime lui-même un résultat expiré, sans worker ni beat, et sans qu'aucun client ne lise la clé.
     """
     running = worker()
     task_id = site(stack)("ping.delay().id")
     running.wait_for(f"{task_id}] succeeded")
-    running.kill_group()
+    running.stop()
     expired = results.info("stats")["expired_keys"]
     assert results.ttl(KEY + task_id) > 0
-    results.pexpire(KEY + task_id, 100)  # nobody waits for twelve hours
+    results.pexpire(KEY + task_id, 100)  # instead of twelve hours
     wait_until(lambda: results.dbsize() == 0)
     assert results.info("stats")["expired_keys"] == expired + 1
 
 
-def test_a_new_setting_does_not_reach_the_results_already_stored(worker, stack, results):
-    """A change of `result_expires` counts for the results to come: those already stored keep the end that they had, or
-    had not.
+def test_a_new_setting_does_not_change_stored_results(worker, stack, results):
+    """A change of `result_expires` applies to new results only: a result that was stored without an expiry still has
+    none.
 
-    Un changement de `result_expires` vaut pour les résultats à venir : ceux qui sont stockés gardent leur échéance, ou
-    son absence.
+    Un changement de `result_expires` ne vaut que pour les nouveaux résultats : un résultat enregistré sans échéance
+    n'en a toujours pas.
     """
     running = worker(settings=FOREVER)
     django = site(stack)
     before = django("result = ping.delay(); result.get(timeout=30); result.id")
-    running.kill_group()
+    running.stop()
     worker()
     after = django("result = ping.delay(); result.get(timeout=30); result.id")
     assert results.ttl(KEY + before) == -1
     assert EXPIRES - 60 < results.ttl(KEY + after) <= EXPIRES
 
 
-@ends_told
-def test_expire_results_gives_an_end_to_those_that_have_none(forever, results, console):
-    """`expire_results` gives the results, groups and chords that have no end the time of `result_expires`, and leaves
-    the end of the others; with `--dry-run` it counts them and changes nothing. It looks at a thousand keys at a time.
+@reads_expiry
+def test_expire_results_sets_an_expiry_on_keys_that_have_none(forever, results, console):
+    """`expire_results` sets an expiry of `result_expires` on the results, groups and chords that have none, and leaves
+    the other expiries alone. With `--dry-run`, it counts them and changes nothing. It scans about 1000 keys per `SCAN`.
 
-    `expire_results` donne aux résultats, aux groupes et aux chords sans échéance le délai de `result_expires`, et
-    laisse la leur aux autres ; avec `--dry-run`, elle les compte et ne change rien. Elle regarde mille clés
-    à la fois.
+    `expire_results` applique le délai de `result_expires` aux résultats, aux groupes et aux chords sans échéance, et ne
+    touche pas aux autres échéances. Avec `--dry-run`, la commande les compte sans rien changer. Chaque `SCAN` parcourt
+    environ 1000 clés.
     """
     results.set("session", "of another program")
     forever("GroupResult('g', [AsyncResult('a')]).save(); app.backend.set_chord_size('g', 2)")
@@ -157,11 +159,11 @@ def test_expire_results_gives_an_end_to_those_that_have_none(forever, results, c
         assert EXPIRES - 60 < results.ttl(key) <= EXPIRES
 
 
-@ends_told
-def test_expire_results_refuses_where_results_never_expire(forever, results):
-    """Where `result_expires` is None, `expire_results` refuses, and changes nothing.
+@reads_expiry
+def test_expire_results_refuses_when_result_expires_is_none(forever, results):
+    """When `result_expires` is `None`, `expire_results` fails with an error and changes nothing.
 
-    Là où `result_expires` est à None, `expire_results` refuse, et ne change rien.
+    Quand `result_expires` vaut `None`, `expire_results` échoue avec une erreur et ne change rien.
     """
     before = ends(results)
     with pytest.raises(DjangoError, match=r"^CommandError: Set CELERY_RESULT_EXPIRES first\.$"):
@@ -171,11 +173,11 @@ def test_expire_results_refuses_where_results_never_expire(forever, results):
 
 @pytest.mark.since("5.5", fails=r"-2 = ttl\('shop:")
 def test_expire_results_stays_within_its_prefix(stack, forever, results):
-    """With a `global_keyprefix`, `expire_results` keeps to the results that bear it: those of another project stay as
-    they are.
+    """With a `global_keyprefix`, `expire_results` only changes the results that have this prefix. Results without it
+    stay as they are.
 
-    Avec un `global_keyprefix`, `expire_results` s'en tient aux résultats qui le portent : ceux d'un autre projet
-    restent tels quels.
+    Avec un `global_keyprefix`, `expire_results` ne modifie que les résultats qui portent ce préfixe. Ceux qui ne l'ont
+    pas restent tels quels.
     """
     prefix = {"CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS": {"global_keyprefix": "shop:"}}
     shop = site(stack, prefix)
@@ -190,7 +192,7 @@ PING = {"CELERY_BEAT_SCHEDULE": {"ping": {"task": "core.tasks.ping", "schedule":
 
 
 def site(stack, settings=None):
-    """A Django process with the names that these proofs use."""
+    """A Django process that has imported what these proofs use."""
     django = stack.django(settings)
     django(
         "from celery.result import AsyncResult, GroupResult; from core.celery import app; from core.tasks import ping"
@@ -199,18 +201,18 @@ def site(stack, settings=None):
 
 
 def folder(stack):
-    """The address of a result backend in files, in the test's own folder."""
+    """The URL of a file result backend in the folder of the test."""
     (stack.folder / "results").mkdir()
     return f"file://{stack.folder}/results"
 
 
 def ends(results):
-    """When each key of the results' database expires, in milliseconds; -1 when it never does."""
+    """When each key of the result database expires, in milliseconds since the epoch; -1 if it never does."""
     return {key: results.pexpiretime(key) for key in results.scan_iter()}
 
 
 def commands_until(monitor, last):
-    """The names of the commands that the results' database received, up to the command *last*."""
+    """The names of the commands that the result database received, up to the command *last*."""
     names = set()
     for line in monitor.listen():
         if line["db"] == 1:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from celery.bin.result import result
-from situations import accepted, held, reader, slow_file
+from situations import in_flight, open_once_read, slow_file, wait_for_start
 
 from cookbook.testing import wait_until
 
@@ -17,23 +17,23 @@ def django(stack):
 
 
 @pytest.mark.since("5.7", fails=r"'active', False\) != .*'active', 'scheduled'\)")
-def test_each_command_sees_some_places_and_none_sees_all(stack, django, redis, console, record):
-    """Of four tasks, one in each place where a task can be, each command shows some, none shows all, and the state of
-    all four is PENDING; `celery purge` removes the one in the queue only.
+def test_no_command_shows_the_tasks_of_every_place(stack, django, redis, console, record):
+    """Four tasks are in the four places where a task can be. Each command shows some of them, none shows the place of
+    all four, and the state of all four is PENDING. `celery purge` only removes the task in the queue.
 
-    Sur quatre tâches, une à chaque endroit possible, chaque commande en montre certaines, aucune ne les montre toutes,
-    et l'état des quatre est PENDING ; `celery purge` n'efface que celle de la file.
+    Quatre tâches occupent les quatre endroits possibles. Chaque commande en montre certaines, aucune n'indique où sont
+    les quatre, et l'état de toutes est PENDING. `celery purge` ne supprime que celle de la file.
     """
     stack.worker("--prefetch-multiplier", "1")
     file = slow_file(stack, "running.txt")
     (file.parent / "reserved.txt").write_text("word")
     django("sent = {'later': count_words.apply_async(('later.txt',), countdown=3600).id}")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("sent['running'] = count_words.delay('running.txt').id")
-    with reader(file) as feed:
-        accepted(django)
+    with open_once_read(file) as feed:
+        wait_for_start(django)
         django("sent['reserved'] = count_words.delay('reserved.txt').id")
-        wait_until(lambda: held(redis) == 2)
+        wait_until(lambda: in_flight(redis) == 2)
         ids = django("sent['queued'] = count_words.delay('queued.txt').id; sent")
         active, reserved, scheduled, queue = console("where.console")
         [known] = ask(django, "query_task(list(sent.values()))").values()
@@ -45,7 +45,7 @@ def test_each_command_sees_some_places_and_none_sees_all(stack, django, redis, c
         "queued": redis.llen("celery") == 0,
         "reserved": django("app.AsyncResult(sent['reserved']).get(timeout=30)") != 1,
         "running": django("app.AsyncResult(sent['running']).get(timeout=30)") != 2,
-        "later": held(redis) == 0,
+        "later": in_flight(redis) == 0,
     }
     rows = [
         {"command": "celery inspect active", **seen(active.output)},
@@ -70,31 +70,31 @@ def test_each_command_sees_some_places_and_none_sees_all(stack, django, redis, c
     ]
 
 
-def test_scheduled_is_not_the_schedule_of_beat(stack, django, redis, console):
-    """`inspect scheduled` lists what a worker holds until its time, not what beat will send, which `inspect conf`
-    shows; its `priority` of 6 is the timer's, that of the task is under `delivery_info`.
+def test_inspect_scheduled_is_not_the_schedule_of_beat(stack, django, redis, console):
+    """`inspect scheduled` lists the delayed tasks that a worker has reserved. The schedule of beat is in
+    `inspect conf`. The `priority` of 6 belongs to the worker's timer; the priority of the task is in `delivery_info`.
 
-    `inspect scheduled` liste ce qu'un worker retient jusqu'à l'heure dite, non ce que beat enverra, que montre
-    `inspect conf` ; son `priority` à 6 est celui du minuteur, celui de la tâche est sous `delivery_info`.
+    `inspect scheduled` liste les tâches différées que le worker a réservées. Le planning de beat se trouve dans
+    `inspect conf`. Le `priority` à 6 est celui du timer du worker ; la priorité de la tâche est dans `delivery_info`.
     """
     nightly = {"task": "celery_commands.tasks.count_words", "schedule": 86400.0, "args": ["nightly.txt"]}
     flags = ("--beat", "--schedule", str(stack.folder / "schedule"), "--loglevel", "DEBUG")
     worker = stack.worker(*flags, settings={"CELERY_BEAT_SCHEDULE": {"nightly": nightly}})
     worker.wait_for("<ScheduleEntry: nightly")
     django("count_words.apply_async(('later.txt',), countdown=3600, priority=3)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     scheduled, conf = console("beat.console")
     listed = json.loads(scheduled.output)
     assert (listed["args"], listed["priority"], listed["delivery_info"]["priority"]) == (["later.txt"], 6, 3)
     assert json.loads(conf.output) == {"nightly": {"task": nightly["task"], "schedule": 86400}}
 
 
-def test_a_worker_tells_what_it_knows_and_what_it_has_done(worker, django, console):
-    """A worker answers with the tasks that it knows, its queues and its counters, as JSON if asked;
-    `celery status --json` alone adds a line that is no JSON.
+def test_a_worker_reports_its_tasks_queues_and_counters(worker, django, console):
+    """A worker reports its registered tasks, its queues and its counters, as JSON with `--json`. Only
+    `celery status --json` adds a line that is not JSON.
 
-    Un worker répond avec les tâches qu'il connaît, ses files et ses compteurs, en JSON si on le demande ;
-    seul `celery status --json` ajoute une ligne qui n'en est pas.
+    Un worker donne ses tâches enregistrées, ses files et ses compteurs, en JSON avec `--json`. Seul
+    `celery status --json` ajoute une ligne qui n'est pas du JSON.
     """
     worker("--concurrency", "2")
     django("[ping.delay().get(timeout=30) for _ in range(3)]")
@@ -107,12 +107,12 @@ def test_a_worker_tells_what_it_knows_and_what_it_has_done(worker, django, conso
     assert rest.strip() == "1 node online."
 
 
-def test_inspect_waits_out_its_time_unless_told_whom_to_ask(worker, django):
-    """Without `--destination`, an `inspect` lasts for all of its `--timeout`, even when every worker has answered; with
-    it, it ends with the answer.
+def test_inspect_lasts_its_whole_timeout_without_a_destination(worker, django):
+    """Without `--destination`, `inspect` lasts its whole `--timeout`, even when every worker has replied. With it,
+    `inspect` ends when the reply arrives.
 
-    Sans `--destination`, un `inspect` dure tout son `--timeout`, même quand chaque worker a répondu ; avec, il s'arrête
-    à la réponse.
+    Sans `--destination`, `inspect` dure tout son `--timeout`, même quand tous les workers ont répondu. Avec cette
+    option, il se termine dès la réponse.
     """
     worker()
     django("import time")
@@ -126,15 +126,16 @@ def test_inspect_waits_out_its_time_unless_told_whom_to_ask(worker, django):
 
 
 def test_a_busy_solo_worker_does_not_answer(worker, django, stack):
-    """A worker with the pool `solo` answers nothing while it runs a task: to `inspect` it is as dead.
+    """A worker with the `solo` pool does not reply while it runs a task: `inspect` cannot tell it from a dead worker.
 
-    Un worker au pool `solo` ne répond à rien pendant qu'il exécute une tâche : pour `inspect`, il est comme mort.
+    Un worker avec le pool `solo` ne répond pas pendant qu'il exécute une tâche : `inspect` ne le distingue pas d'un
+    worker mort.
     """
     worker("--pool", "solo")
     assert ask(django, "ping()")
     file = slow_file(stack, "running.txt")
     django("result = count_words.delay('running.txt')")
-    with reader(file) as feed:
+    with open_once_read(file) as feed:
         assert django("app.control.inspect(timeout=2).ping()") is None
         feed.write(b"two words")
     assert django("result.get(timeout=30)") == 2
@@ -142,14 +143,14 @@ def test_a_busy_solo_worker_does_not_answer(worker, django, stack):
 
 
 @pytest.mark.since("5.3", fails="waited for .raised unexpected: DeliberateError")
-def test_call_exits_with_0_whatever_becomes_of_the_task(worker, console, redis):
-    """`celery call` prints an id and exits with 0 whatever becomes of the task: the error of one that fails, or
-    NotRegistered for a name that no worker knows, is in the worker's log and in the result; `celery result` raises it
-    again and exits with 1.
+def test_call_exits_with_0_even_if_the_task_fails(worker, console, redis):
+    """`celery call` prints an id and exits with 0, even if the task fails or no worker knows its name. The error, which
+    is NotRegistered for an unknown name, is in the worker's log and in the result. `celery result` raises it again and
+    exits with 1.
 
-    `celery call` affiche un id et sort avec le code 0 quoi qu'il advienne de la tâche : l'erreur de celle qui échoue,
-    ou NotRegistered pour un nom qu'aucun worker ne connaît, est dans le journal du worker et dans le résultat ;
-    `celery result` la lève à nouveau et sort avec le code 1.
+    `celery call` affiche un id et sort avec le code 0, même si la tâche échoue ou si aucun worker ne connaît son nom.
+    L'erreur, NotRegistered pour un nom inconnu, est dans les logs du worker et dans le résultat. `celery result` la
+    lève de nouveau et sort avec le code 1.
     """
     running = worker()
     called, failed, mistyped, dropped = console("call.console")
@@ -162,11 +163,11 @@ def test_call_exits_with_0_whatever_becomes_of_the_task(worker, console, redis):
 
 
 def test_the_exit_codes_without_a_worker(stack, worker, redis, console):
-    """Without a worker, `inspect` exits with 69, as it does without Redis; `celery call` exits with 0, and
-    `celery result` waits for as long as it takes.
+    """Without a worker, or without Redis, `inspect` exits with 69. Without a worker, `celery call` exits with 0, and
+    `celery result` waits until a worker has run the task: it has no timeout option.
 
-    Sans worker, `inspect` sort avec le code 69, comme sans Redis ; `celery call` sort avec 0, et `celery result` attend
-    aussi longtemps qu'il le faut.
+    Sans worker, ou sans Redis, `inspect` sort avec le code 69. Sans worker, `celery call` sort avec le code 0, et
+    `celery result` attend qu'un worker ait exécuté la tâche : il n'a pas d'option de timeout.
     """
     cut_off = stack.start(["celery", "-A", "core", "inspect", "ping"], env={"REDIS_URL": "redis://127.0.0.1:1"})
     ping, order, call = console("alone.console")
@@ -183,12 +184,12 @@ def test_the_exit_codes_without_a_worker(stack, worker, redis, console):
     assert "Could not connect to the message broker" in cut_off.log
 
 
-def test_purge_asks_and_takes_silence_for_a_no(django, redis, console):
-    """`celery purge` asks first: with nobody to answer it exits with 1 and removes nothing; with `--force` it does not
-    ask.
+def test_purge_asks_first_and_aborts_without_an_answer(django, redis, console):
+    """`celery purge` asks for confirmation. Without an answer, it exits with 1 and removes nothing. With `--force`, it
+    does not ask.
 
-    `celery purge` demande confirmation : sans personne pour répondre, elle sort avec le code 1 et n'efface rien ; avec
-    `--force`, elle ne demande pas.
+    `celery purge` demande une confirmation. Sans réponse, la commande sort avec le code 1 et ne supprime rien. Avec
+    `--force`, elle ne demande rien.
     """
     django("[count_words.delay('report.txt') for _ in range(2)]")
     asked, question, before, forced, after = console("purge.console")
@@ -197,12 +198,14 @@ def test_purge_asks_and_takes_silence_for_a_no(django, redis, console):
     assert (forced.status, after.output) == (0, "(integer) 0")
 
 
-def test_what_control_changes_lasts_until_the_worker_restarts(stack, worker, django, console):
-    """`control` changes the workers that are running, until they stop: the next one knows nothing of it. The exit code
-    misleads: 0 when a worker refuses, 69 when it shuts down as asked. Without a destination, all of them shut down.
+def test_changes_made_by_control_last_until_the_worker_restarts(stack, worker, django, console):
+    """`control` changes the running workers until they stop. The next worker does not have these changes. The exit code
+    is misleading: 0 when a worker refuses, 69 when a worker shuts down as requested. Without a destination, all workers
+    shut down.
 
-    `control` change les workers en marche, jusqu'à leur arrêt : le suivant n'en sait rien. Le code de sortie trompe : 0
-    quand un worker refuse, 69 quand il s'arrête comme demandé. Sans destination, tous s'arrêtent.
+    `control` modifie les workers en marche, jusqu'à leur arrêt. Le worker suivant n'a pas ces modifications. Le code de
+    sortie est trompeur : 0 quand un worker refuse, 69 quand il s'arrête comme demandé. Sans destination, tous les
+    workers s'arrêtent.
     """
     first = worker()
     _, refused, _ = console("control.console")
@@ -223,11 +226,11 @@ def test_what_control_changes_lasts_until_the_worker_restarts(stack, worker, dja
 @pytest.mark.since("5.7", prints=r"redis://:\*\*@")
 @pytest.mark.since("5.7", fails=r"\['REDIS_URL'\] == \['CELERY_BROK")
 def test_the_report_prints_passwords(worker, django, console):
-    """`celery report` masks the password in `CELERY_RESULT_BACKEND`, but not in `CELERY_BROKER_URL` nor in other
-    settings of Django that hold an address; neither does `inspect conf`.
+    """`celery report` masks the password in `CELERY_RESULT_BACKEND`, but not the one in `CELERY_BROKER_URL` or in other
+    Django settings that contain a URL. `inspect conf` does not mask them either.
 
-    `celery report` masque le mot de passe de `CELERY_RESULT_BACKEND`, mais ni celui de `CELERY_BROKER_URL`, ni celui
-    des autres réglages de Django qui contiennent une adresse ; `inspect conf` non plus.
+    `celery report` masque le mot de passe de `CELERY_RESULT_BACKEND`, mais ni celui de `CELERY_BROKER_URL`, ni ceux des
+    autres réglages de Django qui contiennent une URL. `inspect conf` ne les masque pas non plus.
     """
     worker(settings={"SENTRY_DSN": "https://not-so-secret@sentry.example/1"})
     _, shown, masked = console("report.console")
@@ -239,13 +242,13 @@ def test_the_report_prints_passwords(worker, django, console):
 
 
 @pytest.mark.since("5.3", fails=r"assert '  \. healthchecks\.views\.fail' not in")
-def test_a_task_in_views_is_known_only_thanks_to_the_checks_of_django(worker, stack):
-    """Autodiscovery imports modules called `tasks` only: a task written in `views.py` is known to a worker because it
-    runs Django's checks, which import the URLs, and no more once `CELERY_SKIP_CHECKS` is set.
+def test_a_task_in_views_is_registered_only_by_the_checks_of_django(worker, stack):
+    """Autodiscovery only imports modules named `tasks`. A worker registers a task written in `views.py` only because it
+    runs Django's checks, which import the URLs. With `CELERY_SKIP_CHECKS`, it does not register it.
 
-    La découverte n'importe que les modules appelés `tasks` : une tâche écrite dans `views.py` n'est connue d'un worker
-    que parce qu'il lance les vérifications de Django, qui importent les URL ; avec `CELERY_SKIP_CHECKS`, elle ne l'est
-    plus.
+    La découverte automatique n'importe que les modules nommés `tasks`. Un worker n'enregistre une tâche écrite dans
+    `views.py` que parce qu'il lance les vérifications de Django, qui importent les URL. Avec `CELERY_SKIP_CHECKS`, il
+    ne l'enregistre pas.
     """
     app = stack.folder / "healthchecks"
     app.mkdir()
@@ -262,10 +265,10 @@ def test_a_task_in_views_is_known_only_thanks_to_the_checks_of_django(worker, st
 
 
 def ask(django, command):
-    """What the worker answers to an `inspect` *command*: asked again where a late answer to another takes its place."""
+    """What the worker replies to an `inspect` *command*; asks again if a late reply to another one arrives instead."""
     return wait_until(lambda: django(f"app.control.inspect(destination=['worker1@cookbook'], timeout=10).{command}"))
 
 
 def seen(output):
-    """Which of the four tasks the *output* of a command shows: each reads a file named after its place."""
+    """Which of the four tasks the *output* of a command shows; each task reads a file named after its place."""
     return {place: f"{place}.txt" in output for place in PLACES}

@@ -35,7 +35,7 @@ from cookbook.testing import (
 
 pytestmark = pytest.mark.timeout(300)
 SERVICES = ("redis", "db", "worker", "beat")
-MAIN = "$(cat /proc/1/task/1/children)"  # the program behind docker's init, in its container
+MAIN = "$(cat /proc/1/task/1/children)"  # the pid of the program in its container, a child of docker's init
 TASK = """
 import time
 from pathlib import Path
@@ -59,6 +59,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 8,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
+    "unacked_mutex_expire": 3,  # as in FAST: here too workers are killed
 }
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3
 CELERY_BEAT_SCHEDULE["count users"]["schedule"] = 3600
@@ -66,7 +67,7 @@ CELERY_BEAT_SCHEDULE["count users"]["schedule"] = 3600
 
 
 class Up:
-    """The project's docker-compose.yml, all of it running: its commands, its containers, and tasks to count."""
+    """The whole docker-compose.yml of the project, running: its commands, its containers, and tasks to count."""
 
     def __init__(self, project, name, folder):
         self.project, self.name, self.folder = project, name, folder
@@ -85,7 +86,7 @@ class Up:
         return {**os.environ, "REDIS_PORT": str(self.port), "FLOWER_PORT": str(self.flower_port)}
 
     def __call__(self, *args, file="docker-compose.yml", check=True):
-        """What `docker compose ARGS` printed, on either of its outputs."""
+        """What `docker compose ARGS` printed on stdout and stderr."""
         done = subprocess.run(
             self.command(*args, file=file),
             cwd=self.project.root,
@@ -102,16 +103,16 @@ class Up:
         return engine().containers.get(f"{self.name}-{service}-1")
 
     def shell(self, service, script):
-        """The exit code of a shell script in the container of *service*, and what it printed."""
+        """The exit code and the output of a shell script in the container of *service*."""
         code, output = self.container(service).exec_run(["sh", "-c", script])
         return code, output.decode().strip()
 
     def kill(self, service):
-        """Kill the program in a container, as the kernel does; `docker kill` would count as a stop by hand."""
+        """Kill the program in a container as the kernel does; Docker treats `docker kill` as a manual stop."""
         self.shell(service, f"kill -9 {MAIN}")
 
     def crash(self, service):
-        """Kill the program in a container, and wait until Docker has started it again."""
+        """Kill the program in a container, and wait until Docker has restarted it."""
         container = self.container(service)
         crashes = container.attrs["RestartCount"]
         self.kill(service)
@@ -122,14 +123,14 @@ class Up:
             wait_until(lambda: self.container(service).health == "healthy", SLOW_MACHINE)  # noqa: B023  # called at once
 
     def send(self, count, seconds, queue="celery"):
-        """Send *count* tasks that take some seconds; their numbers."""
+        """Send *count* tasks that take *seconds* each, and return their numbers."""
         numbers = [str(next(self._numbers)) for _ in range(count)]
         for number in numbers:
             self.sender.send_task("proof.work", (number, seconds), task_id=number, queue=queue, ignore_result=True)
         return numbers
 
     def noted(self, name):
-        """How often each task has *started* or *ended*."""
+        """How often each task has started or ended, by its number; *name* is `started` or `ended`."""
         file = self.folder / name
         return Counter(file.read_text().split() if file.exists() else ())
 
@@ -141,19 +142,19 @@ class Up:
         wait_until(done, SLOW_MACHINE)
 
     def unacknowledged(self):
-        """The tasks whose messages a worker holds, or held when it was killed."""
+        """The tasks whose messages are in `unacked`."""
         return {json.loads(message)[0]["headers"]["id"] for message in self.client.hvals("unacked")}
 
     def twice(self, numbers):
-        """The tasks among *numbers* that were started more than once."""
+        """The tasks of *numbers* that were started more than once."""
         started = self.noted("started")
         return {number for number in numbers if started[number] > 1}
 
 
 def own_folder(request, project, suffix):
-    """The name of a Compose project of this run, and its folder."""
+    """The name of a Compose project for this run, and its folder."""
     if request.config.option.stack != "compose":
-        pytest.skip("it takes a Docker engine: docker-compose.yml itself is under proof")
+        pytest.skip("needs a Docker engine: this proof runs docker-compose.yml itself")
     prepare_once(ComposeStack, project)
     name = own_compose_project(suffix)
     folder = run_folder() / name
@@ -174,7 +175,7 @@ def bench(request, project):
 @pytest.fixture(scope="module")
 def up(request, project):
     name, folder = own_folder(request, project, f"compose-{os.getpid()}")
-    folder.chmod(0o777)  # the worker writes into it, as a user of its own
+    folder.chmod(0o777)  # the worker writes into it as another user
     (folder / "proof.py").write_text(TASK)
     (folder / "proof_settings.py").write_text(SETTINGS)
     # Most of the proofs wait for healthy services: every five seconds is too seldom.
@@ -197,15 +198,16 @@ def up(request, project):
 
 @pytest.fixture(autouse=True)
 def healthy(request):
-    """Whatever the proof before has done to the stack, this one finds all of it up."""
+    """Wait until the services are healthy, whatever the previous proof did to them."""
     if "up" in request.fixturenames:
         request.getfixturevalue("up").await_health("redis", "db", "worker")
 
 
-def test_everything_comes_up_and_a_task_reaches_the_database(up):
-    """`docker compose up` brings everything up, and a task goes through Redis and a worker to the migrated database.
+def test_everything_starts_and_a_task_reaches_the_database(up):
+    """`docker compose up` starts everything. A task goes through Redis and a worker, and reads from the migrated
+    database.
 
-    `docker compose up` met tout en route, et une tâche passe par Redis et un worker jusqu'à la base migrée.
+    `docker compose up` démarre tout. Une tâche passe par Redis et un worker, et lit la base migrée.
     """
     source = "from compose.tasks import count_users; print(count_users.delay().get(timeout=30))"
     assert up.shell("worker", f"python manage.py shell --no-imports -c {shlex.quote(source)}") == (0, "0")
@@ -215,9 +217,9 @@ def test_everything_comes_up_and_a_task_reaches_the_database(up):
 
 
 def test_the_database_is_migrated_before_the_worker_starts(up):
-    """Workers start once the migrations are done, and done well.
+    """The worker and beat start after the migrations have ended with exit code 0.
 
-    Les workers démarrent une fois les migrations faites, et bien faites.
+    Le worker et beat démarrent une fois les migrations terminées avec le code 0.
     """
     migrate, worker, beat = (up.container(name).attrs["State"] for name in ("migrate", "worker", "beat"))
     assert (migrate["Status"], migrate["ExitCode"]) == ("exited", 0)
@@ -226,12 +228,12 @@ def test_the_database_is_migrated_before_the_worker_starts(up):
 
 # Slow: tasks enough to be caught by four faults take 6 s each time, and what a dead worker held comes back after 8 s.
 @pytest.mark.timeout(600)
-def test_nothing_is_lost_whatever_stops(up, record):
-    """Whatever stops, each task sent ends; those that run twice are among those that had not been
-    acknowledged by then.
+def test_no_task_is_lost_when_a_service_stops(up, record):
+    """When the worker is killed or recreated, or Redis is killed or restarted, every task that was sent ends. The tasks
+    that run twice are among those that were not acknowledged at that moment.
 
-    Quoi qu'il s'arrête, chaque tâche envoyée se termine ; celles qui s'exécutent deux fois sont parmi celles qui
-    n'étaient pas acquittées à cet instant.
+    Quand le worker est tué ou recréé, ou Redis tué ou redémarré, chaque tâche envoyée se termine. Celles qui
+    s'exécutent deux fois font partie des tâches non acquittées à cet instant.
     """
     rows = []
 
@@ -256,7 +258,8 @@ def test_nothing_is_lost_whatever_stops(up, record):
         up.await_health("redis", "worker")
         sent = up.send(24, 0.5)
         wait_until(lambda: up.noted("ended")[sent[3]])  # noqa: B023  # called at once
-        unfinished = (set(sent) - set(up.noted("ended"))) | up.unacknowledged()  # in this order: what ends is then held
+        # In this order: a task that ends in between is still in `unacked`.
+        unfinished = (set(sent) - set(up.noted("ended"))) | up.unacknowledged()
         stop()
         wait_for_redis(up.client)
         count(fault, sent, unfinished)
@@ -278,12 +281,12 @@ def test_nothing_is_lost_whatever_stops(up, record):
     assert all(row["sent"] == row["ended"] for row in rows)
 
 
-def test_docker_compose_stop_gives_a_long_task_back(up):
-    """`docker compose stop worker` in the midst of a long task: the worker exits with 0 and the message is back in its
+def test_docker_compose_stop_requeues_a_long_task(up):
+    """When `docker compose stop worker` interrupts a long task, the worker exits with 0 and its message is back in the
     queue.
 
-    `docker compose stop worker` au milieu d'une longue tâche : le worker sort avec le code 0 et le message est revenu
-    dans sa file.
+    Quand `docker compose stop worker` interrompt une longue tâche, le worker sort avec le code 0 et le message est de
+    retour dans la file.
     """
     (number,) = up.send(1, 60)
     wait_until(lambda: up.noted("started")[number])
@@ -297,9 +300,9 @@ def test_docker_compose_stop_gives_a_long_task_back(up):
 
 
 def test_the_queue_survives_a_crash_and_a_new_container(up):
-    """What waits in Redis survives a crash, and then the replacement of its container.
+    """The messages in Redis survive a crash of Redis, then the replacement of its container.
 
-    Ce qui attend dans Redis survit à un crash, puis au remplacement de son conteneur.
+    Les messages dans Redis survivent à un crash de Redis, puis au remplacement de son conteneur.
     """
     up.send(3, 0, queue="nobody")
     up.crash("redis")
@@ -311,11 +314,12 @@ def test_the_queue_survives_a_crash_and_a_new_container(up):
     up.client.delete("nobody")
 
 
-def test_a_full_redis_refuses_and_deletes_nothing(up):
-    """A full Redis refuses the message, and the sender knows; it deletes none to make room, which is its default.
+def test_a_full_redis_refuses_messages_and_deletes_none(up):
+    """When Redis is full, it refuses a new message with an out-of-memory error and deletes none of the others. Its
+    `maxmemory-policy` is the default, `noeviction`.
 
-    Un Redis plein refuse le message, et l'expéditeur le sait ; il n'en supprime aucun pour faire de la place, ce
-    qui est son comportement par défaut.
+    Quand Redis est plein, il refuse un nouveau message avec une erreur de mémoire et n'en supprime aucun autre. Son
+    `maxmemory-policy` est celui par défaut, `noeviction`.
     """
     assert up.client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     limit = up.client.config_get("maxmemory")["maxmemory"]
@@ -332,27 +336,30 @@ def test_a_full_redis_refuses_and_deletes_nothing(up):
 
 # Slow: a container, or two, for nearly every line of the file.
 @pytest.mark.timeout(900)
-def test_each_line_shows_when_it_is_taken_away(bench, record):
-    """Taken away, each line of `docker-compose.yml`, and each flag in one, changes something that shows.
+def test_removing_any_line_changes_something(bench, record):
+    """Removing any line of `docker-compose.yml`, or any flag in a line, changes something that the test observes.
 
-    Retirée, chaque ligne de `docker-compose.yml`, et chaque option dans une ligne, change quelque chose qui se voit.
+    Retirer une ligne de `docker-compose.yml`, ou une option dans une ligne, change toujours quelque chose que le test
+    observe.
     """
     found = {name: (part, without) for name, part, without in leaves(bench.text)}
-    assert found.keys() == LINES.keys(), "a line without a proof, or a proof without its line"
+    assert found.keys() == LINES.keys(), "a line has no proof, or a proof has no line"
     rows = []
     shown = bench.compare({name: without for name, (_, without) in found.items()})
     for name, (part, _) in found.items():
         before, after = shown[name]
-        assert getattr(LINES[name], "shows", "") in str(before), name
+        assert getattr(LINES[name], "expected", "") in str(before), name
         assert before != after, name
         rows.append({"block": name.partition(".")[0], "line": part, "with": before, "without": after})
     record("lines", [{key: value and shortened(value) for key, value in row.items()} for row in rows])
 
 
 def test_images_and_ports_follow_their_variables(bench):
-    """Each image, and each port on this machine, is what its variable says, else what the file says.
+    """An environment variable sets each image and each published port. Without it, or if it is empty, the default in
+    the file applies.
 
-    Chaque image, et chaque port sur cette machine, est ce que dit sa variable, à défaut ce que dit le fichier.
+    Une variable d'environnement définit chaque image et chaque port publié. Si elle est absente ou vide, la valeur par
+    défaut du fichier s'applique.
     """
     default = dict(re.findall(r"\$\{(\w+):-(.+?)\}", bench.text))
     assert default.keys() == {"APP_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE", "PYTHON_IMAGE", "REDIS_PORT", "FLOWER_PORT"}
@@ -360,16 +367,18 @@ def test_images_and_ports_follow_their_variables(bench):
     for values, env in ((default, dict.fromkeys(default, "")), (given, given)):
         written = re.sub(r"\$\{(\w+):-.+?\}", lambda found: values[found[1]], bench.text)  # noqa: B023  # called at once
         (bench.folder / "written.yml").write_text(written)
-        read, expected = (bench("--profile", "*", "config", file=file, env=env) for file in ("said.yml", "written.yml"))
+        read, expected = (
+            bench("--profile", "*", "config", file=file, env=env) for file in ("original.yml", "written.yml")
+        )
         assert expected[0] == 0, expected
         assert read == expected
 
 
-def test_no_service_can_gain_rights(up):
-    """No service runs as root or holds a capability, none can gain one, and none can write to its own root.
+def test_no_service_can_gain_privileges(up):
+    """No service runs as root or has a Linux capability. None can gain privileges or write to its root file system.
 
-    Aucun service ne tourne en root ni ne détient de capacité, aucun ne peut en gagner, et aucun ne peut écrire dans sa
-    racine.
+    Aucun service ne tourne en root ni n'a de capability Linux. Aucun ne peut obtenir de privilèges ni écrire sur son
+    système de fichiers racine.
     """
     for service in SERVICES:
         code, status = up.shell(service, "cat /proc/1/status")
@@ -381,9 +390,9 @@ def test_no_service_can_gain_rights(up):
 
 
 def test_only_this_machine_reaches_the_ports(up):
-    """Redis is reached from this machine alone, and the database not even from there.
+    """The port of Redis is only open on this machine. The database publishes no port.
 
-    On n'atteint Redis que depuis cette machine, et la base de données, même pas.
+    Le port de Redis n'est ouvert que sur cette machine. La base de données ne publie aucun port.
     """
     bindings = {service: up.container(service).attrs["HostConfig"]["PortBindings"] or {} for service in SERVICES}
     published = {"6379/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(up.port)}]}
@@ -391,9 +400,9 @@ def test_only_this_machine_reaches_the_ports(up):
 
 
 def test_what_a_container_imports_was_compiled_in_the_image(up):
-    """The standard library and the packages were compiled in the image: a container that starts compiles none of them.
+    """The image contains the compiled standard library and packages: a new container compiles none of them.
 
-    La bibliothèque standard et les paquets ont été compilés dans l'image : un conteneur qui démarre n'en compile rien.
+    L'image contient la bibliothèque standard et les paquets déjà compilés : un nouveau conteneur n'en compile aucun.
     """
     source = (
         "import celery, django, psycopg, sys\n"
@@ -406,28 +415,31 @@ def test_what_a_container_imports_was_compiled_in_the_image(up):
     assert compiled_now == []
 
 
-def test_the_project_has_a_folder_of_its_own_in_the_image(up):
-    """The code of the project has a folder of its own in the image: the rest of the system is not in its way.
+def test_the_project_has_its_own_folder_in_the_image(up):
+    """The project has its own folder in the image, without the folders of the system.
 
-    Le code du projet a son propre dossier dans l'image : le reste du système ne se mêle pas à lui.
+    Le projet a son propre dossier dans l'image, sans les dossiers du système.
     """
     assert up.shell("worker", "ls usr bin etc")[0] != 0
     assert up.shell("worker", "ls manage.py core/celery.py")[0] == 0
 
 
 def test_redis_and_the_worker_have_a_memory_limit(up):
-    """Redis and the worker have a memory limit: one that runs wild takes nothing from the others.
+    """Redis is limited to 512 MiB of memory and the worker to 768 MiB. The database and beat have no limit.
 
-    Redis et le worker ont une limite de mémoire : celui qui s'emballe ne prend rien aux autres.
+    La mémoire de Redis est limitée à 512 Mio et celle du worker à 768 Mio. La base de données et beat n'ont pas de
+    limite.
     """
     limits = {service: up.container(service).attrs["HostConfig"]["Memory"] for service in SERVICES}
     assert limits == {"redis": 512 << 20, "db": 0, "worker": 768 << 20, "beat": 0}
 
 
-def test_the_health_check_of_the_worker_sees_a_frozen_worker(up):
-    """The health check of the worker fails once the file is old, and a frozen worker does not touch it any more.
+def test_the_health_check_of_the_worker_detects_a_frozen_worker(up):
+    """The health check of the worker fails when the file is old, as it becomes with a frozen worker. It succeeds again
+    once the worker resumes.
 
-    Le contrôle de santé du worker échoue dès que le fichier est ancien, et un worker figé n'y touche plus.
+    Le healthcheck du worker échoue quand le fichier est ancien, ce qui arrive avec un worker figé. Il réussit de
+    nouveau dès que le worker reprend.
     """
     check = up.container("worker").attrs["Config"]["Healthcheck"]["Test"][1]
     assert up.shell("worker", check)[0] == 0
@@ -439,10 +451,10 @@ def test_the_health_check_of_the_worker_sees_a_frozen_worker(up):
     wait_until(lambda: up.shell("worker", check)[0] == 0)
 
 
-def test_docker_kill_starts_nothing_again(up):
-    """A container whose program has crashed is started again; after `docker kill` it is not.
+def test_docker_restarts_a_container_after_a_crash_but_not_after_docker_kill(up):
+    """Docker restarts a container whose program crashed. After `docker kill`, it does not.
 
-    Un conteneur dont le programme a planté est relancé ; après `docker kill`, il ne l'est pas.
+    Docker relance un conteneur dont le programme a planté. Après `docker kill`, il ne le relance pas.
     """
     up.crash("beat")
     wait_until(lambda: up.container("beat").status == "running")
@@ -456,10 +468,10 @@ def test_docker_kill_starts_nothing_again(up):
         up("start", "beat")
 
 
-def test_an_unhealthy_container_goes_on_running(up):
-    """Docker does not start an unhealthy container again, whatever its restart policy.
+def test_docker_does_not_restart_an_unhealthy_container(up):
+    """Docker does not restart an unhealthy container, despite the restart policy of the services.
 
-    Docker ne relance pas un conteneur en mauvaise santé, quelle que soit sa règle de relance.
+    Docker ne relance pas un conteneur « unhealthy », malgré la politique de redémarrage des services.
     """
     redis = up.container("redis")
     container = engine().containers.run(
@@ -486,9 +498,11 @@ def test_an_unhealthy_container_goes_on_running(up):
 
 
 def test_redis_cli_needs_e_to_fail(up):
-    """Without `-e`, `redis-cli` exits with 0 although Redis answered with an error: the health check would see nothing.
+    """Without `-e`, `redis-cli` exits with 0 even when Redis replies with an error. The health check would not detect
+    it.
 
-    Sans `-e`, `redis-cli` sort avec le code 0 alors que Redis a répondu par une erreur : le contrôle ne verrait rien.
+    Sans `-e`, `redis-cli` sort avec le code 0 même si Redis répond par une erreur. Le healthcheck ne la détecterait
+    pas.
     """
     assert up.container("redis").attrs["Config"]["Healthcheck"]["Test"][1].startswith("redis-cli -e ")
     assert up.shell("redis", "redis-cli get")[0] == 0
@@ -496,15 +510,15 @@ def test_redis_cli_needs_e_to_fail(up):
 
 
 def test_the_schedule_survives_a_new_container(up):
-    """A new container of beat goes on with the schedule of the one before: it knows when each task ran last.
+    """A new beat container reads the schedule file of the previous one, with the last run of each task.
 
-    Un nouveau conteneur de beat reprend l'agenda du précédent : il sait quand chaque tâche est passée.
+    Un nouveau conteneur beat lit le fichier de planning du précédent, avec le dernier passage de chaque tâche.
     """
     source = "import shelve; print(shelve.open('/var/lib/celery/schedule', 'r')['entries']['count users'].last_run_at)"
 
     def last_run():
-        code, said = up.shell("beat", f"python -c {shlex.quote(source)}")
-        return said if code == 0 else ""
+        code, output = up.shell("beat", f"python -c {shlex.quote(source)}")
+        return output if code == 0 else ""
 
     before, container = wait_until(last_run), up.container("beat").id
     up("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "beat")
@@ -514,15 +528,13 @@ def test_the_schedule_survives_a_new_container(up):
 
 
 def test_beat_sends_the_task_of_the_schedule_and_the_worker_runs_it(up):
-    """The schedule says once a minute; beat sends the task that it names each time that it is due, and the worker runs
-    it.
+    """The settings schedule the task every minute. Beat sends it each time it is due, and the worker runs it.
 
-    L'agenda dit une fois par minute ; beat envoie la tâche qu'il nomme chaque fois qu'elle est due, et le worker
-    l'exécute.
+    Les réglages planifient la tâche toutes les minutes. Beat l'envoie à chaque échéance, et le worker l'exécute.
     """
     read = "from celery.beat import Scheduler as S; from core.celery import app; print(S(app).schedule['count users'])"
-    said = up.shell("worker", f"DJANGO_SETTINGS_MODULE=compose.settings python -c {shlex.quote(read)}")[1]
-    assert said == "<ScheduleEntry: count users compose.tasks.count_users() <freq: 1.00 minute>"
+    output = up.shell("worker", f"DJANGO_SETTINGS_MODULE=compose.settings python -c {shlex.quote(read)}")[1]
+    assert output == "<ScheduleEntry: count users compose.tasks.count_users() <freq: 1.00 minute>"
     often = 'from proof_settings import *\n\nCELERY_BEAT_SCHEDULE["count users"]["schedule"] = 1\n'
     (up.folder / "often.py").write_text(often)
     hurried = "celery -A core beat --detach --schedule /tmp/often --logfile /tmp/often.log --pidfile /tmp/often.pid"
@@ -535,18 +547,18 @@ def test_beat_sends_the_task_of_the_schedule_and_the_worker_runs_it(up):
 
 
 def test_an_orphan_leaves_no_zombie(up):
-    """A program that a task leaves behind goes away when it ends: docker's init takes care of it.
+    """A program that outlives its parent leaves no zombie when it ends: the init process of Docker removes it.
 
-    Un programme qu'une tâche laisse derrière elle disparaît à sa fin : l'init de Docker s'en occupe.
+    Un programme qui survit à son parent ne laisse pas de zombie quand il se termine : l'init de Docker s'en charge.
     """
     _, orphan = up.shell("worker", "sh -c 'sleep 0.1 >/dev/null & echo $!'")
     wait_until(lambda: up.shell("worker", f"test -e /proc/{orphan}")[0] == 1)
 
 
 def test_flower_is_started_on_demand_and_asks_for_a_password(up):
-    """Flower comes only with its profile, answers on this machine alone, and asks for the password of the env file.
+    """Flower only starts with its profile. It is only open on this machine, and asks for the password of the env file.
 
-    Flower ne vient qu'avec son profil, ne répond que sur cette machine, et demande le mot de passe du fichier
+    Flower ne démarre qu'avec son profil. Il n'est ouvert que sur cette machine, et demande le mot de passe du fichier
     d'environnement.
     """
     assert "flower" not in up("config", "--services").split()
@@ -573,9 +585,10 @@ def test_flower_is_started_on_demand_and_asks_for_a_password(up):
 
 
 def test_a_worker_touches_its_file_until_it_freezes(stack):
-    """A worker that lives touches its file at each heartbeat; frozen, it does not; released, it does again.
+    """A running worker touches its file at each heartbeat. A frozen worker does not, until it resumes.
 
-    Un worker vivant touche son fichier à chaque battement ; figé, il n'y touche plus ; relâché, il recommence.
+    Un worker en marche touche son fichier à chaque heartbeat. Un worker figé n'y touche plus, jusqu'à ce qu'il
+    reprenne.
     """
     files, workers = [], []
     for name in ("frozen", "living"):
@@ -596,17 +609,17 @@ def test_a_worker_touches_its_file_until_it_freezes(stack):
     workers[0].signal(signal.SIGSTOP)
     os.utime(frozen, (0, 0))
     try:
-        assert [touched(living) for _ in range(3)]  # three heartbeats' time
+        assert [touched(living) for _ in range(3)]  # the time of three heartbeats
         assert frozen.stat().st_mtime == 0
     finally:
         workers[0].signal(signal.SIGCONT)
     assert touched(frozen)
 
 
-def test_a_worker_without_heartbeat_never_becomes_healthy(stack):
-    """Started with `--without-heartbeat`, a worker never touches the file: its container stays unhealthy.
+def test_a_worker_without_heartbeat_never_touches_its_file(stack):
+    """A worker started with `--without-heartbeat` does not touch the file, so its container never becomes healthy.
 
-    Lancé avec `--without-heartbeat`, un worker ne touche jamais le fichier : son conteneur reste en mauvaise santé.
+    Un worker lancé avec `--without-heartbeat` ne touche pas au fichier : son conteneur ne devient jamais « healthy ».
     """
     for name, quiet in (("silent", True), ("living", False)):
         folder = stack.folder / name
@@ -618,9 +631,9 @@ def test_a_worker_without_heartbeat_never_becomes_healthy(stack):
 
 
 def test_the_grace_period_outlasts_the_soft_shutdown(stack):
-    """`stop_grace_period` is ten seconds longer than the soft shutdown of the settings.
+    """`stop_grace_period` is at least 10 seconds longer than the soft shutdown in the settings.
 
-    `stop_grace_period` dure dix secondes de plus que l'arrêt progressif des réglages.
+    `stop_grace_period` dure au moins 10 secondes de plus que le soft shutdown des réglages.
     """
     django = stack.django(env=variables(stack.project), settings={"DATABASES": {}})
     soft = django("from django.conf import settings; settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT")
@@ -628,11 +641,11 @@ def test_the_grace_period_outlasts_the_soft_shutdown(stack):
 
 
 def test_the_memory_limits_leave_room(project):
-    """The worker's memory limit holds its main process and as many children as it has, each at its own limit; that of
-    Redis holds the data twice, for the time of a rewrite.
+    """The memory limit of the worker covers all its child processes at their own limit, plus that limit once for the
+    main process. The limit of Redis is at least twice `maxmemory`, for the time of a rewrite.
 
-    La limite de mémoire du worker couvre le processus principal et tous ses enfants, chacun à sa propre limite ; celle
-    de Redis couvre deux fois les données, le temps d'une réécriture.
+    La limite de mémoire du worker couvre chaque processus enfant à sa propre limite, et une fois cette limite pour le
+    processus principal. Celle de Redis vaut au moins deux fois `maxmemory`, le temps d'une réécriture.
     """
     worker, redis = service(project, "worker"), service(project, "redis")
     flags, directives = worker["command"].split(), redis["command"].split()
@@ -643,7 +656,7 @@ def test_the_memory_limits_leave_room(project):
 
 
 def variables(project):
-    """What the services have in their environment, apart from what the stack gives its own programs."""
+    """The environment variables of the services that the stack does not set for its own programs."""
     pairs = (line.split("=", 1) for line in (project.root / ".env.example").read_text().split())
     return {name: value for name, value in pairs if name.startswith("POSTGRES")} | {"POSTGRES_HOST": "db"}
 

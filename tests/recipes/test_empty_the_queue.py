@@ -2,7 +2,7 @@ import signal
 import time
 
 import pytest
-from situations import asked_when_slow, held, reader, slow_file
+from situations import ask_slow_worker, in_flight, open_once_read, slow_file
 
 from cookbook.testing import wait_until
 
@@ -12,7 +12,7 @@ ONE_AT_A_TIME = ("--prefetch-multiplier", "1")
 
 @pytest.fixture
 def django(stack):
-    """Django with a document of three words in its storage."""
+    """Django with a document of three words in its storage, and what these proofs call."""
     django = stack.django()
     django(
         "from core.celery import app\n"
@@ -31,11 +31,11 @@ def django(stack):
 
 
 def test_what_each_step_leaves_in_the_four_places(worker, stack, django, console, record):
-    """This is what each step leaves in the queue, its priority lists, `unacked` and a worker's memory; the last one,
-    once the worker is stopped, empties all four.
+    """The table shows what each step leaves in the queue, in its priority lists, in `unacked` and in the memory of a
+    worker. Once the worker has stopped, the last step empties all four.
 
-    Voici ce que chaque étape laisse dans la file, ses listes de priorité, `unacked` et la mémoire d'un worker ; la
-    dernière, une fois le worker arrêté, vide les quatre.
+    Le tableau montre ce que chaque étape laisse dans la file, dans ses listes de priorité, dans `unacked` et dans la
+    mémoire d'un worker. Une fois le worker arrêté, la dernière étape vide les quatre.
     """
     redis = stack.redis()
     leave_in_unacked(worker, django, redis)
@@ -43,7 +43,7 @@ def test_what_each_step_leaves_in_the_four_places(worker, stack, django, console
     steps = []
 
     def step(name, workers):
-        row = {"celery": redis.llen("celery"), "priorities": redis.llen(PRIORITY), "unacked": held(redis)}
+        row = {"celery": redis.llen("celery"), "priorities": redis.llen(PRIORITY), "unacked": in_flight(redis)}
         steps.append({"step": name, **row, "workers": workers})
 
     with fill_worker(stack, django, redis, already=1) as feed:
@@ -84,12 +84,13 @@ def test_what_each_step_leaves_in_the_four_places(worker, stack, django, console
     assert redis.exists("unacked_index") == 0
 
 
-def test_purge_asks_first_and_knows_only_the_default_queue(django, redis, console):
-    """`celery purge` asks, and without an answer ends with status 1; `-f` does not ask. It empties the priority lists
-    too, but of the default queue only: name the others with `-Q`.
+def test_purge_asks_first_and_only_empties_the_default_queue(django, redis, console):
+    """`celery purge` asks for confirmation and exits with 1 without an answer. With `-f`, it does not ask. It also
+    empties the priority lists, but only of the default queue. Name other queues with `-Q`.
 
-    `celery purge` demande confirmation, et sans réponse finit avec le code 1 ; `-f` ne demande rien. Il vide aussi les
-    listes de priorité, mais de la seule file par défaut : les autres se nomment avec `-Q`.
+    `celery purge` demande une confirmation, et sort avec le code 1 sans réponse. Avec `-f`, la commande ne demande
+    rien. Elle vide aussi les listes de priorité, mais seulement celles de la file par défaut. Nommez les autres files
+    avec `-Q`.
     """
     django("[send(), send(), send(priority=6), send(queue='reports')]")
     _, asked, forced, left, *_ = steps = console("purge.console")
@@ -101,9 +102,9 @@ def test_purge_asks_first_and_knows_only_the_default_queue(django, redis, consol
 
 
 def test_purge_empties_every_declared_queue(stack, django, redis):
-    """Without `-Q`, `celery purge` empties every queue that `CELERY_TASK_QUEUES` declares.
+    """Without `-Q`, `celery purge` empties every queue declared in `CELERY_TASK_QUEUES`.
 
-    Sans `-Q`, `celery purge` vide toutes les files que déclare `CELERY_TASK_QUEUES`.
+    Sans `-Q`, `celery purge` vide toutes les files déclarées dans `CELERY_TASK_QUEUES`.
     """
     django("[send(), send(queue='reports')]")
     declared: dict[str, dict[str, dict[str, str]]] = {"CELERY_TASK_QUEUES": {"celery": {}, "reports": {}}}
@@ -113,9 +114,10 @@ def test_purge_empties_every_declared_queue(stack, django, redis):
 
 
 def test_a_purged_task_stays_pending(django, redis):
-    """Nothing tells who waits for it that a task was purged: its state stays PENDING.
+    """The state of a purged task stays PENDING, so a caller that waits for its result does not learn that it was
+    purged.
 
-    Rien ne prévient celui qui attend une tâche purgée : son état reste PENDING.
+    L'état d'une tâche purgée reste PENDING : un appelant qui attend son résultat ne sait pas qu'elle a été purgée.
     """
     django("result = send()")
     assert django("app.control.purge()") == 1
@@ -123,10 +125,10 @@ def test_a_purged_task_stays_pending(django, redis):
     assert django("result.state") == "PENDING"
 
 
-def test_deleting_the_key_leaves_priorities_and_what_a_dead_worker_held(worker, django, redis, console):
-    """`DEL celery` leaves the priority lists, and what a killed worker left in `unacked`.
+def test_del_leaves_the_priority_lists_and_unacked(worker, django, redis, console):
+    """`DEL celery` leaves the priority lists, and the message that a killed worker left in `unacked`.
 
-    `DEL celery` laisse les listes de priorité, et ce qu'un worker tué a laissé dans `unacked`.
+    `DEL celery` laisse les listes de priorité, et le message qu'un worker tué a laissé dans `unacked`.
     """
     leave_in_unacked(worker, django, redis)
     django("[send(), send(), send(priority=6)]")
@@ -139,11 +141,13 @@ def test_deleting_the_key_leaves_priorities_and_what_a_dead_worker_held(worker, 
     ]
 
 
-@pytest.mark.since("5.3", gap="a worker of Celery 5.2 that consumes no queue any more does not always stop")
-def test_what_a_worker_holds_still_runs(worker, stack, django, redis, console):
-    """What a worker holds, `purge` does not find and `UNLINK unacked` does not stop: its tasks run to the end.
+@pytest.mark.since("5.3", gap="in Celery 5.2, a worker that no longer consumes any queue does not always stop")
+def test_a_worker_still_runs_the_tasks_that_it_has_reserved(worker, stack, django, redis, console):
+    """`celery purge` does not find the tasks that a worker has in memory, and `UNLINK unacked` does not stop them: they
+    run to the end.
 
-    Ce qu'un worker retient, `purge` ne le trouve pas et `UNLINK unacked` ne l'arrête pas : ses tâches vont au bout.
+    `celery purge` ne trouve pas les tâches qu'un worker a en mémoire, et `UNLINK unacked` ne les arrête pas : elles
+    vont jusqu'au bout.
     """
     worker = worker(*ONE_AT_A_TIME)
     with fill_worker(stack, django, redis) as feed:
@@ -154,23 +158,23 @@ def test_what_a_worker_holds_still_runs(worker, stack, django, redis, console):
         django("later = send()")
         feed.write(b"one two")
     assert django("[running.get(timeout=30), reserved.get(timeout=30)]") == [2, 3]
-    assert redis.llen("celery") == 1  # what came after cancel_consumer
+    assert redis.llen("celery") == 1  # the task sent after cancel_consumer
     worker.stop()
     assert redis.llen("celery") == 1
     assert redis.exists("unacked") == 0
 
 
-def test_without_its_copy_in_unacked_a_held_task_is_lost_at_the_next_stop(worker, django, redis):
-    """A task that waits for its time in a worker has its only copy in `unacked`: once that is deleted, the worker gives
-    nothing back when it stops.
+def test_a_delayed_task_without_its_copy_in_unacked_is_lost_when_the_worker_stops(worker, django, redis):
+    """The only copy in Redis of a delayed task that a worker has reserved is in `unacked`. If you delete it, the worker
+    requeues nothing when it stops.
 
-    Une tâche qui attend son heure dans un worker n'a de copie que dans `unacked` : une fois celle-ci supprimée, le
-    worker ne rend rien en s'arrêtant.
+    La seule copie dans Redis d'une tâche différée qu'un worker a réservée est dans `unacked`. Si vous la supprimez, le
+    worker ne remet rien dans la file en s'arrêtant.
     """
     first = worker()
-    assert ". core.tasks.ping" in first.log
+    assert ". core.tasks.ping" in first.log  # the settings of this recipe keep the other apps
     django("send(countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     redis.unlink("unacked", "unacked_index")
     assert django("held_by('worker1@cookbook')") == 1
     first.stop()
@@ -178,18 +182,19 @@ def test_without_its_copy_in_unacked_a_held_task_is_lost_at_the_next_stop(worker
 
 
 @pytest.mark.since("5.6", fails="'PENDING' == 'REVOKED'")
-def test_a_revoked_task_that_is_given_back_runs(worker, stack, django, redis):
-    """Revoked, then given back by a worker that stops, a task runs on the next worker: REVOKED becomes SUCCESS.
+def test_a_revoked_task_that_is_requeued_runs(worker, stack, django, redis):
+    """If a worker stops and requeues a revoked task, the next worker runs it. Its state goes from REVOKED to SUCCESS.
 
-    Révoquée, puis rendue par un worker qui s'arrête, une tâche s'exécute sur le suivant : REVOKED devient SUCCESS.
+    Si un worker s'arrête et remet dans la file une tâche révoquée, le worker suivant l'exécute. Son état passe de
+    REVOKED à SUCCESS.
     """
     first = worker(*ONE_AT_A_TIME)
     slow = slow_file(stack, "slow.txt")
     django("running = send('slow.txt')")
-    with reader(slow) as feed:
-        wait_until(lambda: held(redis) == 0)  # the running one is acknowledged
+    with open_once_read(slow) as feed:
+        wait_until(lambda: in_flight(redis) == 0)  # the running task is acknowledged
         django("reserved = send()")
-        wait_until(lambda: held(redis) == 1)
+        wait_until(lambda: in_flight(redis) == 1)
         assert django("app.control.revoke(reserved.id, reply=True, limit=1, timeout=30)")
         begin_to_stop(first, redis)
         feed.write(b"one")
@@ -201,111 +206,114 @@ def test_a_revoked_task_that_is_given_back_runs(worker, stack, django, redis):
 
 
 def test_only_the_queue_that_is_named_is_emptied(worker, django, redis):
-    """`places("celery")` and `empty("celery")` leave the other queues alone, also what a dead worker held of them in
-    `unacked`.
+    """`places("celery")` and `empty("celery")` leave the other queues alone, even the messages of these queues that a
+    dead worker left in `unacked`.
 
-    `places("celery")` et `empty("celery")` laissent de côté les autres files, y compris ce qu'un worker mort en
-    retenait dans `unacked`.
+    `places("celery")` et `empty("celery")` laissent les autres files intactes, y compris leurs messages qu'un worker
+    mort a laissés dans `unacked`.
     """
     leave_in_unacked(worker, django, redis, "celery", "reports")
     django("[send(), send(queue='reports')]")
     assert django("[places(queue).unacked for queue in ('celery', 'reports')]") == [1, 1]
     django("empty('celery')")
     assert redis.exists("celery") == 0
-    assert (redis.llen("reports"), held(redis), redis.zcard("unacked_index")) == (1, 1, 1)
+    assert (redis.llen("reports"), in_flight(redis), redis.zcard("unacked_index")) == (1, 1, 1)
     assert '"routing_key": "reports"' in redis.hvals("unacked")[0]
 
 
-def test_a_worker_counts_where_it_serves_the_queue_even_when_slow_to_answer(worker, django):
-    """A worker counts for the queues that it serves, and for no other. It has more than two seconds to answer; when all
-    have, nothing is awaited any longer.
+def test_a_worker_is_counted_for_its_queues_even_when_slow_to_answer(worker, django):
+    """A worker is counted for the queues that it serves and for no other, even if it needs more than two seconds to
+    reply. Once every worker has replied, `places` waits no longer.
 
-    Un worker compte pour les files qu'il sert, et pour aucune autre. Il a plus de deux secondes pour répondre ; quand
-    tous l'ont fait, on n'attend plus rien.
+    Un worker est compté pour les files qu'il sert et pour aucune autre, même s'il met plus de deux secondes à répondre.
+    Une fois que tous les workers ont répondu, `places` n'attend plus.
     """
     slow = worker("--queues", "reports")
-    wait_until(lambda: asked_when_slow(slow, django, "places('reports').workers") == {"worker1@cookbook": 0})
+    wait_until(lambda: ask_slow_worker(slow, django, "places('reports').workers") == {"worker1@cookbook": 0})
     assert django("places('celery').workers") == {}
     began = time.monotonic()
     assert django("places('reports').workers") == {"worker1@cookbook": 0}
-    assert time.monotonic() - began < 3 + 10  # who answers the first question has ten seconds for the next ones
+    # A worker that replies to the first request has ten seconds for the next ones.
+    assert time.monotonic() - began < 3 + 10
 
 
-def test_a_worker_that_does_not_answer_is_not_seen(worker, stack, django, redis):
-    """A busy worker of the pool `solo` answers no question: it is not seen, and its task runs on.
+def test_a_worker_that_does_not_answer_is_not_counted(worker, stack, django, redis):
+    """A busy worker with the `solo` pool does not reply. It is not counted, and its task continues.
 
-    Un worker du pool `solo` occupé ne répond à aucune question : il passe inaperçu, et sa tâche continue.
+    Un worker occupé, avec le pool `solo`, ne répond pas. Il n'est pas compté, et sa tâche continue.
     """
     worker("--pool", "solo")
     slow = slow_file(stack, "slow.txt")
     django("running = send('slow.txt')")
-    with reader(slow) as feed:
+    with open_once_read(slow) as feed:
         assert django("places('celery').workers") == {}
         django("empty('celery')")
         feed.write(b"one two")
     assert django("running.get(timeout=30)") == 2
 
 
-def test_a_worker_that_leaves_between_two_questions_is_no_error(worker, django):
-    """A worker that stops between the first question and the next ones is counted, with no task.
+def test_a_worker_that_stops_between_two_requests_raises_no_error(worker, django):
+    """If a worker stops between the first request and the next ones, it is counted with no task and no error is raised.
 
-    Un worker qui s'arrête entre la première question et les suivantes est compté, sans tâche.
+    Si un worker s'arrête entre la première requête et les suivantes, il est compté sans tâche et aucune erreur n'est
+    levée.
     """
     worker()
     django(
         "ask = app.control.inspect\n"
-        "def ask_once_it_left(destination=None, timeout=0):\n"
+        "def ask_once_stopped(destination=None, timeout=0):\n"
         "    if destination:\n"
         "        app.control.shutdown(destination)\n"
         "        while app.control.ping(destination, timeout=0.5): pass\n"
         "    return ask(destination, timeout=1 if destination else timeout)\n"
-        "app.control.inspect = ask_once_it_left\n"
+        "app.control.inspect = ask_once_stopped\n"
     )
     assert django("places('celery').workers") == {"worker1@cookbook": 0}
 
 
-def test_unlink_frees_the_memory_behind_the_scenes(django, redis):
-    """`UNLINK` leaves the freeing of a long list to another thread; `DEL` does so only where
-    `lazyfree-lazy-user-del` is `yes`.
+def test_unlink_frees_the_memory_in_another_thread(django, redis):
+    """`UNLINK` frees a long list in another thread. `DEL` only does so when `lazyfree-lazy-user-del` is `yes`.
 
-    `UNLINK` laisse à un autre fil le soin de libérer une longue liste ; `DEL` ne le fait que si
-    `lazyfree-lazy-user-del` vaut `yes`.
+    `UNLINK` libère une longue liste dans un autre thread. `DEL` ne le fait que si `lazyfree-lazy-user-del` vaut `yes`.
     """
     django("send()")
     [message] = redis.lrange("celery", 0, -1)
-    freed_aside = []
+    freed_in_a_thread = []
     for delete, lazy in ((redis.delete, "no"), (redis.unlink, "no"), (redis.delete, "yes")):
         redis.config_set("lazyfree-lazy-user-del", lazy)
         redis.lpush("celery", *[message] * 2000)
         assert delete("celery") == 1
         wait_until(lambda: redis.info("memory")["lazyfree_pending_objects"] == 0)
-        freed_aside.append(redis.info("memory")["lazyfreed_objects"])
-    assert freed_aside == [0, 1, 2]
+        freed_in_a_thread.append(redis.info("memory")["lazyfreed_objects"])
+    assert freed_in_a_thread == [0, 1, 2]
 
 
 def leave_in_unacked(worker, django, redis, *queues):
-    """A message of each of the *queues* (of `celery`, if none is named) that a killed worker has left behind."""
+    """Leave a message of each of *queues* (by default of `celery`) in `unacked`, from a worker that is killed."""
     queues = queues or ("celery",)
     killed = worker("--queues", ",".join(queues))
     django(f"[send(queue=queue, countdown=3600) for queue in {queues}]")
-    wait_until(lambda: held(redis) == len(queues))
+    wait_until(lambda: in_flight(redis) == len(queues))
     killed.kill_group()
 
 
 def fill_worker(stack, django, redis, already=0):
-    """What ends the running task of the one worker, which holds two more: one reserved, one due in an hour."""
+    """Keep the only worker busy with a task, and let it reserve two more: one to run next, one due in an hour.
+
+    Returns the pipe that ends the running task.
+    """
     slow = slow_file(stack, "slow.txt")
     django("sent += [send(countdown=3600)]")
-    wait_until(lambda: held(redis) == already + 1)
+    wait_until(lambda: in_flight(redis) == already + 1)
     django("running = send('slow.txt'); sent += [running]")
-    feed = reader(slow)
-    wait_until(lambda: held(redis) == already + 1)  # the running one is acknowledged
+    feed = open_once_read(slow)
+    wait_until(lambda: in_flight(redis) == already + 1)  # the running task is acknowledged
     django("reserved = send(); sent += [reserved]")
-    wait_until(lambda: held(redis) == already + 2)
+    wait_until(lambda: in_flight(redis) == already + 2)
     return feed
 
 
 def begin_to_stop(worker, redis):
-    """Send SIGTERM, and wait until the worker takes nothing more up: it only awaits the end of its running task."""
+    """Send SIGTERM, and wait until the worker receives no more messages and only waits for its running task."""
     worker.signal(signal.SIGTERM)
     wait_until(lambda: redis.pubsub_numpat() == 0)  # it no longer listens to commands

@@ -1,10 +1,10 @@
-import shutil
 from importlib.metadata import requires
 
 import celery
 import django
 import pytest
 from packaging.requirements import Requirement
+from situations import copy_project, replace_once
 
 from cookbook.testing import DjangoError
 
@@ -12,31 +12,23 @@ WITHOUT_VARIABLES = ["env", "-u", "DJANGO_SETTINGS_MODULE", "-u", "PUBLIC_ROOT",
 
 
 @pytest.fixture
-def copy(project, stack, tmp_path):
-    """A copy of the project that the stack runs instead, for a test to change."""
-    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
-    return stack.cwd
-
-
-def replace(file, old, new):
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))
+def copy(stack):
+    return copy_project(stack)
 
 
 def test_a_task_called_from_django_runs_in_the_worker(worker, django):
-    """With these files, a task called from Django runs in the worker and its result comes back.
+    """With these files, a task called from Django runs in the worker, and Django reads its result.
 
-    Avec ces fichiers, une tâche appelée depuis Django s'exécute dans le worker et son résultat revient.
+    Avec ces fichiers, une tâche appelée depuis Django s'exécute dans le worker, et Django lit son résultat.
     """
     worker()
     assert django("from core.tasks import ping; ping.delay().get(timeout=30)") == "pong"
 
 
 def test_the_first_run_prints_what_the_page_shows(worker, console):
-    """The worker lists the task, runs it on demand and gives back its result, all from the command line.
+    """From the command line, you can list the tasks of the worker, run one and read its result.
 
-    Le worker annonce la tâche, l'exécute à la demande et rend son résultat, le tout en ligne de commande.
+    En ligne de commande, on peut lister les tâches du worker, en lancer une et lire son résultat.
     """
     worker()
     registered, _, result = console("first-run.console")
@@ -44,12 +36,12 @@ def test_the_first_run_prints_what_the_page_shows(worker, console):
     assert result.output == "pong"
 
 
-def test_one_variable_is_needed_the_secret_key(stack):
-    """The secret key is all that the environment must give: Redis is then on this machine, and files go to `public`,
-    beside `manage.py`.
+def test_the_secret_key_is_the_only_variable_needed(stack):
+    """The secret key is the only environment variable you need. By default, Redis is on localhost, and files go to
+    `public`, next to `manage.py`.
 
-    La clé secrète est tout ce que l'environnement doit donner : Redis est alors sur cette machine, et les fichiers vont
-    dans `public`, à côté de `manage.py`.
+    La clé secrète est la seule variable d'environnement nécessaire. Par défaut, Redis est sur localhost, et les
+    fichiers vont dans `public`, à côté de `manage.py`.
     """
     source = (
         "from pathlib import Path; from django.conf import settings; zone = settings.TIME_ZONE; from core import *; "
@@ -61,10 +53,10 @@ def test_one_variable_is_needed_the_secret_key(stack):
     assert read[1:] == ["core", "Europe/Paris", "True", "redis://localhost:6379/0", "redis://localhost:6379/1"]
 
 
-def test_the_celery_command_knows_the_settings(stack):
-    """`celery -A core` needs no `DJANGO_SETTINGS_MODULE`: `core/celery.py` says where the settings are.
+def test_the_celery_app_finds_the_settings(stack):
+    """`celery -A core` works without `DJANGO_SETTINGS_MODULE`, because `core/celery.py` sets it.
 
-    `celery -A core` se passe de `DJANGO_SETTINGS_MODULE` : `core/celery.py` dit où sont les réglages.
+    `celery -A core` fonctionne sans `DJANGO_SETTINGS_MODULE`, car `core/celery.py` le définit.
     """
     source = "from core.celery import app; print('read', app.conf.broker_url)"
     read = stack.start([*WITHOUT_VARIABLES, "python", "-c", source]).wait_for("read ")
@@ -72,19 +64,19 @@ def test_the_celery_command_knows_the_settings(stack):
 
 
 def test_the_secret_key_and_where_files_go_come_from_the_environment(stack):
-    """`DJANGO_SECRET_KEY` in the environment is the secret key, and `PUBLIC_ROOT` says where files go.
+    """`DJANGO_SECRET_KEY` sets the secret key, and `PUBLIC_ROOT` sets the folder of the files.
 
-    `DJANGO_SECRET_KEY` dans l'environnement est la clé secrète, et `PUBLIC_ROOT` dit où vont les fichiers.
+    `DJANGO_SECRET_KEY` définit la clé secrète, et `PUBLIC_ROOT` le dossier des fichiers.
     """
     django = stack.django()
     django("from core.storages import public_storage; from django.conf import settings")
     assert django("[settings.SECRET_KEY, public_storage.location]") == ["for-proofs-only", str(stack.folder / "public")]
 
 
-def test_the_address_of_a_public_file_begins_with_public(stack):
-    """The address of a public file is its name, after `/public/`.
+def test_the_url_of_a_public_file_begins_with_public(stack):
+    """The URL of a public file is `/public/` followed by its name.
 
-    L'adresse d'un fichier public est son nom, après `/public/`.
+    L'URL d'un fichier public est `/public/` suivi de son nom.
     """
     django = stack.django()
     assert django("from core.storages import public_storage; public_storage.url('report.pdf')") == "/public/report.pdf"
@@ -92,39 +84,43 @@ def test_the_address_of_a_public_file_begins_with_public(stack):
 
 @pytest.mark.since("5.3", fails="waited for 'Trying again in', it ended")
 def test_a_worker_that_starts_before_redis_tries_again(worker):
-    """A worker that starts before Redis tries again, whatever `CELERY_BROKER_CONNECTION_RETRY` says of later cuts.
+    """A worker that starts before Redis tries again, even when `CELERY_BROKER_CONNECTION_RETRY` is `False`: that
+    setting is about connections lost later.
 
-    Un worker qui démarre avant Redis réessaie, quoi que `CELERY_BROKER_CONNECTION_RETRY` dise des coupures ultérieures.
+    Un worker qui démarre avant Redis réessaie, même si `CELERY_BROKER_CONNECTION_RETRY` vaut `False` : ce réglage
+    concerne les connexions perdues ensuite.
     """
-    nowhere = {"REDIS_URL": "redis://127.0.0.1:9"}  # the port `discard`: nobody listens there
+    nowhere = {"REDIS_URL": "redis://127.0.0.1:9"}  # the port `discard`: no server listens there
     early = worker(settings={"CELERY_BROKER_CONNECTION_RETRY": False}, env=nowhere, wait=False)
     early.wait_for("Trying again in", 90)
 
 
 def test_an_app_listed_by_its_appconfig_is_discovered(worker, copy):
-    """`autodiscover_tasks()` finds the tasks of an app that `INSTALLED_APPS` names by its AppConfig.
+    """`autodiscover_tasks()` finds the tasks of an app listed in `INSTALLED_APPS` by its AppConfig.
 
-    `autodiscover_tasks()` trouve les tâches d'une app que `INSTALLED_APPS` désigne par son AppConfig.
+    `autodiscover_tasks()` trouve les tâches d'une app listée dans `INSTALLED_APPS` par son AppConfig.
     """
     assert '"core.apps.CoreConfig"' in (copy / "core/settings/base.py").read_text()
     assert ". core.tasks.ping" in worker().log
 
 
-def test_passing_installed_apps_loses_apps_listed_by_their_appconfig(worker, copy):
-    """`autodiscover_tasks(lambda: settings.INSTALLED_APPS)` misses every app listed by its AppConfig.
+def test_passing_installed_apps_misses_apps_listed_by_their_appconfig(worker, copy):
+    """`autodiscover_tasks(lambda: settings.INSTALLED_APPS)` does not find the tasks of an app listed by its AppConfig.
 
-    `autodiscover_tasks(lambda: settings.INSTALLED_APPS)` oublie toute app désignée par son AppConfig.
+    `autodiscover_tasks(lambda: settings.INSTALLED_APPS)` ne trouve pas les tâches d'une app listée par son AppConfig.
     """
     celery = copy / "core/celery.py"
-    replace(celery, "autodiscover_tasks()", "autodiscover_tasks(lambda: settings.INSTALLED_APPS)")
-    replace(celery, "from celery import Celery", "from celery import Celery\nfrom django.conf import settings")
+    replace_once(celery, "autodiscover_tasks()", "autodiscover_tasks(lambda: settings.INSTALLED_APPS)")
+    replace_once(celery, "from celery import Celery", "from celery import Celery\nfrom django.conf import settings")
     assert "core.tasks.ping" not in worker().log
 
 
 def test_without_the_import_in_init_django_publishes_to_rabbitmq(copy, stack):
-    """Without the import in `core/__init__.py`, Django does not know the app: `.delay()` looks for RabbitMQ and fails.
+    """Without the import in `core/__init__.py`, Django does not load the app: sending a task tries an AMQP broker and
+    fails with OperationalError.
 
-    Sans l'import dans `core/__init__.py`, Django ignore l'application : `.delay()` cherche un RabbitMQ et échoue.
+    Sans l'import dans `core/__init__.py`, Django ne charge pas l'application : l'envoi d'une tâche vise un broker AMQP
+    et échoue avec OperationalError.
     """
     (copy / "core/__init__.py").write_text("")
     django = stack.django()
@@ -134,10 +130,10 @@ def test_without_the_import_in_init_django_publishes_to_rabbitmq(copy, stack):
     assert failure.value.name == "OperationalError"
 
 
-def test_the_redis_extra_brings_the_client(project):
-    """`celery[redis]` installs redis-py along; plain `celery` does not.
+def test_the_redis_extra_installs_the_client(project):
+    """`celery[redis]` installs redis-py too. `celery` alone does not.
 
-    `celery[redis]` installe aussi redis-py ; `celery` tout court ne le fait pas.
+    `celery[redis]` installe aussi redis-py. `celery` seul ne le fait pas.
     """
     listed = [Requirement(line) for line in requires("celery") or ()]
     [client] = [each for each in listed if each.name == "kombu" and "redis" in each.extras]
@@ -146,10 +142,10 @@ def test_the_redis_extra_brings_the_client(project):
     assert not client.marker.evaluate({"extra": ""})
 
 
-def test_the_requirement_stays_on_the_minor_version_that_was_proven(project):
-    """`~=5.2` lets pip install 5.7; the requirement shown here stays on the minor version that was run.
+def test_the_requirement_stays_on_the_tested_minor_version(project):
+    """`~=5.2` allows pip to install 5.7. The requirement shown here stays on the minor version that was tested.
 
-    `~=5.2` laisse pip installer la 5.7 ; la contrainte donnée ici reste sur la version mineure éprouvée.
+    `~=5.2` laisse pip installer la 5.7. La contrainte donnée ici reste sur la version mineure testée.
     """
     lines = (project.recipes / "requirements.txt").read_text().splitlines()
     shown, framework = map(Requirement, lines)
@@ -167,30 +163,31 @@ def test_the_requirement_stays_on_the_minor_version_that_was_proven(project):
 
 
 def test_an_environment_variable_wins_over_the_settings(stack):
-    """An environment variable named `CELERY_BROKER_URL` wins over the setting of that name.
+    """An environment variable named `CELERY_BROKER_URL` overrides the setting of the same name.
 
-    Une variable d'environnement `CELERY_BROKER_URL` l'emporte sur le réglage du même nom.
+    Une variable d'environnement nommée `CELERY_BROKER_URL` l'emporte sur le réglage du même nom.
     """
     django = stack.django(env={"CELERY_BROKER_URL": "redis://elsewhere:6379/5"})
     assert django("from core.celery import app; app.connection().hostname") == "elsewhere"
 
 
-def test_default_app_config_chooses_nothing(copy, stack):
-    """`default_app_config` in a package's `__init__.py` is ignored, even when it names a class that does not exist.
+def test_default_app_config_is_ignored(copy, stack):
+    """Django ignores `default_app_config` in the `__init__.py` of a package, even when it names a class that does not
+    exist.
 
-    `default_app_config` dans le `__init__.py` d'un paquet est ignoré, même s'il nomme une classe qui n'existe pas.
+    Django ignore `default_app_config` dans le `__init__.py` d'un paquet, même si la classe nommée n'existe pas.
     """
     with (copy / "core/__init__.py").open("a") as file:
         file.write('default_app_config = "core.apps.NoSuchConfig"\n')
-    replace(copy / "core/settings/base.py", "core.apps.CoreConfig", "core")
+    replace_once(copy / "core/settings/base.py", "core.apps.CoreConfig", "core")
     django = stack.django()
     assert django("from django.apps import apps; type(apps.get_app_config('core')).__name__") == "CoreConfig"
 
 
 def test_an_empty_host_means_localhost(stack):
-    """A URL without host (`redis://:/0`) raises nothing: it means localhost, port 6379.
+    """A URL without a host (`redis://:/0`) raises no error: it means localhost, port 6379.
 
-    Une URL sans hôte (`redis://:/0`) ne lève rien : elle désigne localhost, port 6379.
+    Une URL sans hôte (`redis://:/0`) ne lève aucune erreur : elle désigne localhost, port 6379.
     """
     django = stack.django(settings={"CELERY_BROKER_URL": "redis://:/0"})
     django("from core.celery import app; broker = app.connection().info()")

@@ -1,12 +1,11 @@
 import json
-import os
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from situations import held
+from situations import in_flight, slow_file
 
 from cookbook.testing import wait_until
 
@@ -15,7 +14,7 @@ LOW, LOWER, LOWEST = ("celery\x06\x16" + step for step in "369")
 ROUTES = {"_kombu.binding.celery", "_kombu.binding_permanent.celery"}
 CONTROL = {"_kombu.binding.celery.pidbox", "_kombu.binding.celeryev", "_kombu.binding_deadlines"}
 HELD = {"unacked", "unacked_index"}
-# All the keys at one moment, but the lock that a worker takes for an instant.
+# All the keys at one moment, except the lock that a worker takes for an instant.
 SNAPSHOT = """
 local sizes = {string = 'strlen', list = 'llen', set = 'scard', hash = 'hlen', zset = 'zcard'}
 local found = {}
@@ -30,8 +29,14 @@ return found
 
 
 @pytest.fixture
-def django(stack):
-    """Django with a file of two lines, and one whose reading waits for the test: a named pipe."""
+def slow(stack):
+    """A file that a task reads until the test closes it."""
+    return slow_file(stack, "slow.csv")
+
+
+@pytest.fixture
+def django(stack, slow):
+    """Django with a file of two lines, and a slow one."""
     django = stack.django()
     django(
         "from celery import chord, group\n"
@@ -42,30 +47,29 @@ def django(stack):
         "from keys.tasks import count_lines, total\n"
         "public_storage.save('a.csv', ContentFile(b'a;b\\nc;d\\n'))\n"
     )
-    os.mkfifo(slow_file(stack))
     return django
 
 
 @pytest.mark.since("5.7", fails="_kombu.binding_deadlines")
 def test_keys_of_the_broker_at_each_moment(worker, django, redis, record):
-    """These are all the keys of the broker's database, from the first task sent to the death of a worker.
+    """These are all the keys in the broker database, from the first task that is sent until a worker is killed.
 
-    Voici toutes les clés de la base du broker, de la première tâche envoyée à la mort d'un worker.
+    Voici toutes les clés de la base du broker, de la première tâche envoyée jusqu'à la mort d'un worker.
     """
     moments = {"nothing": snapshot(redis)}
     django("sent = [count_lines.apply_async(('a.csv',), priority=step) for step in (0, 0, 3, 6, 9)]")
     moments["sent"] = snapshot(redis)
     first = worker(quiet=False)
     django("[each.get(timeout=30) for each in sent]")
-    wait_until(lambda: held(redis) == 0)
+    wait_until(lambda: in_flight(redis) == 0)
     moments["idle"] = snapshot(redis)
     django("count_lines.apply_async(('a.csv',), countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     moments["held"] = snapshot(redis)
     first.stop()
     moments["stopped"] = snapshot(redis)
     second = worker(quiet=False)
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     second.kill_group()
     moments["killed"] = snapshot(redis)
     record("broker", table_of(moments, "length"))
@@ -81,17 +85,17 @@ def test_keys_of_the_broker_at_each_moment(worker, django, redis, record):
 
 
 @pytest.mark.since("5.7", fails=r"celery-taskset-meta-<id>\.d")
-def test_keys_of_the_results_at_each_moment(worker, django, results, stack, record):
-    """These are all the keys of the results' database, for one task, then for a chord, and each of them expires.
+def test_keys_of_the_results_at_each_moment(worker, django, results, slow, record):
+    """These are all the keys in the result database, for a task and then for a chord. Each key expires.
 
-    Voici toutes les clés de la base des résultats, pour une tâche puis pour un chord, et chacune expire.
+    Voici toutes les clés de la base des résultats, pour une tâche, puis pour un chord. Chaque clé expire.
     """
     worker()
     moments = {"nothing": snapshot(results)}
     django("count_lines.delay('a.csv').get(timeout=30)")
     moments["result"] = snapshot(results)
     django("last = chord([count_lines.s('a.csv'), count_lines.s('slow.csv')])(total.s())")
-    with slow_file(stack).open("wb") as feed:
+    with slow.open("wb") as feed:
         moments["chord"] = snapshot(results)
         feed.write(b"e;f\n")
     assert django("last.get(timeout=30)") == 3
@@ -108,14 +112,14 @@ def test_keys_of_the_results_at_each_moment(worker, django, results, stack, reco
 
 
 @pytest.mark.since("5.7", fails=r"assert set\(\) == ")
-def test_a_chord_under_way_is_three_keys(worker, django, results, stack):
-    """While a chord is under way, `.s` has its size, `.d` which tasks are done and `.j` what they returned.
+def test_a_running_chord_has_three_keys(worker, django, results, slow):
+    """While a chord is running, `.s` contains its size, `.d` the tasks that are done and `.j` what they returned.
 
-    Tant qu'un chord est en cours, `.s` donne sa taille, `.d` ses tâches finies et `.j` ce qu'elles ont rendu.
+    Pendant un chord, `.s` contient sa taille, `.d` les tâches terminées et `.j` ce qu'elles ont renvoyé.
     """
     worker()
     django("last = chord([count_lines.s('a.csv'), count_lines.s('slow.csv')])(total.s())")
-    with slow_file(stack).open("wb"):
+    with slow.open("wb"):
         done, _ = django("[each.id for each in last.parent.results]")
         chord = f"celery-taskset-meta-{django('last.parent.id')}"
         assert results.get(f"{chord}.s") == "2"
@@ -125,16 +129,18 @@ def test_a_chord_under_way_is_three_keys(worker, django, results, stack):
 
 
 @pytest.mark.since("5.7", fails=r"anatomy\.console.*_kombu\.binding_deadlines")
-def test_the_keys_can_be_listed_without_stopping_redis(worker, django, redis, console):
-    """These commands show every key, its type and its length without `KEYS`, which visits them all in one go.
+def test_the_keys_can_be_listed_without_blocking_redis(worker, django, redis, console):
+    """These commands show every key with its type and length. They do not use `KEYS`, which visits all keys in one
+    command.
 
-    Ces commandes montrent chaque clé, son type et sa longueur sans `KEYS`, qui les parcourt toutes d'un coup.
+    Ces commandes montrent chaque clé, avec son type et sa longueur. Elles n'utilisent pas `KEYS`, qui parcourt toutes
+    les clés en une seule commande.
     """
     worker("--queues", "reports")
     django("count_lines.apply_async(('a.csv',), queue='reports').get(timeout=30)")
-    wait_until(lambda: held(redis) == 0)
+    wait_until(lambda: in_flight(redis) == 0)
     django("count_lines.apply_async(('a.csv',), queue='reports', countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 0, 3)]")
     steps = console("anatomy.console")
     assert [step.output for step in steps[1:6]] == [
@@ -151,9 +157,9 @@ def test_the_keys_can_be_listed_without_stopping_redis(worker, django, redis, co
 
 
 def test_an_empty_queue_has_no_key(django, redis):
-    """An empty queue is no key at all: `EXISTS celery` says 0, and so does `LLEN`.
+    """An empty queue has no key in Redis: both `EXISTS celery` and `LLEN celery` return 0.
 
-    Une file vide n'est pas une clé : `EXISTS celery` répond 0, et `LLEN` aussi.
+    Une file vide n'a pas de clé dans Redis : `EXISTS celery` et `LLEN celery` renvoient 0.
     """
     django("count_lines.delay('a.csv')")
     assert redis.exists("celery") == 1
@@ -163,10 +169,10 @@ def test_an_empty_queue_has_no_key(django, redis):
 
 
 @pytest.mark.since("5.7", fails="_kombu.binding_permanent.reports")
-def test_each_queue_is_a_key_of_its_name(django, redis):
-    """A queue is a list of the same name, and its routes stand in two sets.
+def test_each_queue_is_a_list_of_the_same_name(django, redis):
+    """A queue is a Redis list of the same name. Its bindings are in two sets.
 
-    Une file est une liste du même nom, et ses routes tiennent dans deux ensembles.
+    Une file est une liste Redis du même nom. Ses bindings sont dans deux ensembles.
     """
     django("count_lines.apply_async(('a.csv',), queue='reports')")
     assert redis.type("reports") == "list"
@@ -174,48 +180,48 @@ def test_each_queue_is_a_key_of_its_name(django, redis):
 
 
 def test_a_priority_goes_to_the_list_of_the_step_below(django, redis):
-    """A priority goes to the list of the step at or below it, of 0, 3, 6 and 9: 4 and 5 to that of 3, and 0 to 2 to the
-    queue itself.
+    """A message goes to the list of the nearest step at or below its priority, among 0, 3, 6 and 9. Priorities 4 and 5
+    go to the list of step 3, and 0 to 2 to the queue itself.
 
-    Une priorité va dans la liste du palier inférieur ou égal, parmi 0, 3, 6 et 9 : 4 et 5 dans celle de 3, 0 à 2 dans
-    la file elle-même.
+    Un message va dans la liste du palier inférieur ou égal à sa priorité, parmi 0, 3, 6 et 9. Les priorités 4 et 5 vont
+    dans la liste du palier 3, et 0 à 2 dans la file elle-même.
     """
     django("[count_lines.apply_async(('a.csv',), priority=priority) for priority in range(10)]")
     assert [redis.llen(key) for key in ("celery", LOW, LOWER, LOWEST)] == [3, 3, 3, 1]
 
 
 def test_the_score_is_the_time_of_reception(worker, django, redis):
-    """The score in `unacked_index` is the time when a worker received the message, not when the task is due.
+    """The score in `unacked_index` is the time when a worker received the message, not the time when the task is due.
 
-    Le score dans `unacked_index` est l'heure à laquelle un worker a reçu le message, non l'échéance de la tâche.
+    Le score dans `unacked_index` est l'heure à laquelle un worker a reçu le message, pas l'échéance de la tâche.
     """
     worker()
     before = time.time()
     django("count_lines.apply_async(('a.csv',), countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     [(tag, score)] = redis.zrange("unacked_index", 0, -1, withscores=True)
     assert before < score < time.time()
     message, _exchange, queue = json.loads(redis.hget("unacked", tag))
     assert (message["properties"]["delivery_tag"], queue) == (tag, "celery")
 
 
-def test_the_length_of_the_list_lies(worker, django, redis, console):
-    """`LLEN celery` says 0 while a worker holds five tasks: `depth()` counts them too.
+def test_llen_does_not_count_reserved_tasks(worker, django, redis, console):
+    """`LLEN celery` returns 0 while a worker has reserved five tasks. `depth()` counts them too.
 
-    `LLEN celery` répond 0 alors qu'un worker retient cinq tâches : `depth()` les compte aussi.
+    `LLEN celery` renvoie 0 alors qu'un worker a réservé cinq tâches. `depth()` les compte aussi.
     """
     worker()
     django("[count_lines.apply_async(('a.csv',), countdown=3600) for _ in range(5)]")
-    wait_until(lambda: held(redis) == 5)
+    wait_until(lambda: in_flight(redis) == 5)
     length, depth = console("depth.console")
     assert length.output == "(integer) 0"
     assert depth.output == "Depth(waiting=0, held=5)"
 
 
 def test_depth_counts_every_priority(django):
-    """`depth()` counts the lists of all priorities.
+    """`depth()` counts the messages of every priority.
 
-    `depth()` compte les listes de toutes les priorités.
+    `depth()` compte les messages de toutes les priorités.
     """
     django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 3, 6, 9)]")
     assert django("depth().waiting") == 4
@@ -223,9 +229,9 @@ def test_depth_counts_every_priority(django):
 
 
 def test_depth_follows_the_transport_options(stack):
-    """`depth()` takes the steps and the separator from the connection: it follows `broker_transport_options`.
+    """`depth()` follows `broker_transport_options`: it uses the priority steps and the separator of the connection.
 
-    `depth()` tient les paliers et le séparateur de la connexion : il suit `broker_transport_options`.
+    `depth()` suit `broker_transport_options` : elle utilise les paliers de priorité et le séparateur de la connexion.
     """
     django = stack.django(settings={"CELERY_BROKER_TRANSPORT_OPTIONS": {"priority_steps": [0, 5], "sep": ":"}})
     django("from keys.depth import depth; from keys.tasks import count_lines")
@@ -234,37 +240,39 @@ def test_depth_follows_the_transport_options(stack):
     assert django("depth().waiting") == 1
 
 
-def test_what_is_held_is_not_told_apart_by_queue(worker, django, redis):
-    """`unacked` is one key for all the queues of a database: `held` counts what workers hold of any queue.
+def test_unacked_mixes_all_queues(worker, django, redis):
+    """All queues of a database share the key `unacked`, so the `held` of any queue counts the unacknowledged messages
+    of all of them.
 
-    `unacked` est une seule clé pour toutes les files d'une base : `held` compte ce qui est retenu, de toute file.
+    Toutes les files d'une base partagent la clé `unacked` : le `held` d'une file compte les messages non acquittés de
+    toutes.
     """
     worker("--queues", "reports")
     django("count_lines.apply_async(('a.csv',), queue='reports', countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     assert django("depth('celery').held") == 1
 
 
-def test_a_running_task_is_in_no_key(worker, django, redis, results, stack):
-    """A running task, acknowledged early as by default, is in no key at all.
+def test_a_running_task_is_in_no_key(worker, django, redis, results, slow):
+    """By default, a task is acknowledged before it runs. While it runs, it is in no key.
 
-    Une tâche en cours, acquittée dès le début comme par défaut, n'est dans aucune clé.
+    Par défaut, une tâche est acquittée avant de s'exécuter. Pendant son exécution, elle n'est dans aucune clé.
     """
     worker()
     django("result = count_lines.delay('slow.csv')")
-    with slow_file(stack).open("wb"):
-        wait_until(lambda: held(redis) == 0)
+    with slow.open("wb"):
+        wait_until(lambda: in_flight(redis) == 0)
         assert not {"celery", *HELD} & set(redis.scan_iter())
         assert results.dbsize() == 0
         assert django("depth().waiting") == 0
 
 
-def test_the_lock_on_held_messages_lasts_an_instant(worker, redis):
-    """`unacked_mutex` is a lock: a starting worker takes it to look for messages to give back, and drops it at once;
-    should it die meanwhile, the lock expires.
+def test_the_lock_on_unacked_lasts_an_instant(worker, redis):
+    """`unacked_mutex` is a lock. A worker that starts takes it to look for messages to redeliver, and releases it at
+    once. If the worker dies in between, the lock expires after 300 seconds.
 
-    `unacked_mutex` est un verrou : un worker qui démarre le prend pour chercher les messages à rendre, et le lâche
-    aussitôt ; s'il meurt entre-temps, le verrou expire.
+    `unacked_mutex` est un verrou. Un worker qui démarre le prend pour chercher les messages à relivrer, puis le libère
+    aussitôt. Si le worker meurt entre-temps, le verrou expire au bout de 300 secondes.
     """
     with redis.monitor() as monitor:
         worker()
@@ -274,26 +282,26 @@ def test_the_lock_on_held_messages_lasts_an_instant(worker, redis):
     wait_until(lambda: not redis.exists("unacked_mutex"))
 
 
-def test_deleting_the_queue_leaves_priorities_and_what_is_held(worker, django, redis):
-    """`DEL celery` leaves the lists of the other priorities, and what workers hold.
+def test_deleting_the_queue_leaves_the_priority_lists_and_unacked(worker, django, redis):
+    """`DEL celery` leaves the lists of the other priorities, and the message in `unacked`.
 
-    `DEL celery` laisse les listes des autres priorités, et ce que les workers retiennent.
+    `DEL celery` laisse les listes des autres priorités, et le message dans `unacked`.
     """
     running = worker()
     django("count_lines.apply_async(('a.csv',), countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     running.kill_group()
     django("[count_lines.apply_async(('a.csv',), priority=step) for step in (0, 3)]")
     redis.delete("celery")
-    assert (redis.llen("celery"), redis.llen(LOW), held(redis)) == (0, 1, 1)
+    assert (redis.llen("celery"), redis.llen(LOW), in_flight(redis)) == (0, 1, 1)
 
 
 @pytest.mark.since("5.7", fails="'NoneType' and 'NoneType'")
 def test_each_killed_worker_leaves_a_binding(worker, redis):
-    """A worker killed by SIGKILL leaves its binding in `_kombu.binding.celeryev`; the next one adds its own and puts
-    the deadline off.
+    """A worker killed by SIGKILL leaves its binding in `_kombu.binding.celeryev`. The next worker adds its own and
+    postpones the deadline.
 
-    Un worker tué par SIGKILL laisse sa liaison dans `_kombu.binding.celeryev` ; le suivant y ajoute la sienne et
+    Un worker tué par SIGKILL laisse son binding dans `_kombu.binding.celeryev`. Le worker suivant ajoute le sien et
     repousse l'échéance.
     """
     worker(quiet=False).kill_group()
@@ -304,24 +312,26 @@ def test_each_killed_worker_leaves_a_binding(worker, redis):
 
 
 @pytest.mark.since("5.7", fails="'NoneType' and 'int'")
-def test_bindings_left_behind_are_swept_after_their_deadline(worker, django, redis):
-    """Once its time in `_kombu.binding_deadlines` has passed, a binding table is deleted by the next worker.
+def test_leftover_bindings_are_deleted_after_their_deadline(worker, django, redis):
+    """A worker deletes a binding table whose deadline in `_kombu.binding_deadlines` has passed. The deadline is one
+    hour.
 
-    Passé son heure dans `_kombu.binding_deadlines`, une table de liaisons est supprimée par le worker suivant.
+    Un worker supprime une table de bindings dont l'échéance dans `_kombu.binding_deadlines` est passée. Cette échéance
+    est d'une heure.
     """
     worker(quiet=False).kill_group()
     an_hour = redis.zscore("_kombu.binding_deadlines", "celeryev") / 1000 - time.time()
     assert 3500 < an_hour <= 3600
-    redis.zadd("_kombu.binding_deadlines", {"celeryev": 1}, xx=True)  # its time has passed
+    redis.zadd("_kombu.binding_deadlines", {"celeryev": 1}, xx=True)  # the deadline has passed
     worker()
     wait_until(lambda: not redis.exists("_kombu.binding.celeryev"))
 
 
-def test_tasks_pass_without_the_bindings(worker, django, redis):
-    """The queue `celery` does without the `_kombu.binding` keys: deleted under a running worker, they stop neither its
-    tasks nor `inspect`.
+def test_tasks_run_without_the_bindings(worker, django, redis):
+    """The `celery` queue works without the `_kombu.binding` keys. Deleting them under a running worker breaks neither
+    its tasks nor `inspect`.
 
-    La file `celery` se passe des clés `_kombu.binding` : supprimées sous un worker en marche, elles n'arrêtent ni ses
+    La file `celery` fonctionne sans les clés `_kombu.binding`. Les supprimer sous un worker en marche n'empêche ni ses
     tâches ni `inspect`.
     """
     worker(quiet=False)
@@ -331,19 +341,18 @@ def test_tasks_pass_without_the_bindings(worker, django, redis):
     assert django("app.control.inspect(timeout=30, limit=1).ping()") == {"worker1@cookbook": {"ok": "pong"}}
 
 
-def test_a_reply_that_nobody_reads_never_expires(worker, django, stack, redis):
-    """The answer to an `inspect` whose caller has died waits for ever, in a list `<id>.reply.celery.pidbox` that never
-    expires.
+def test_a_reply_that_nobody_reads_never_expires(worker, django, stack, redis, slow):
+    """If the caller of `inspect` dies, the reply stays in a list named `<id>.reply.celery.pidbox`, which never expires.
 
-    La réponse à un `inspect` dont l'appelant est mort attend sans fin, dans une liste `<id>.reply.celery.pidbox`
-    qui n'expire jamais.
+    Si l'appelant d'`inspect` meurt, la réponse reste dans une liste nommée `<id>.reply.celery.pidbox`, qui n'expire
+    jamais.
     """
     worker("--pool", "solo")
     django("count_lines.delay('slow.csv')")
     caller = stack.django()
     asked = redis.pubsub(ignore_subscribe_messages=True)
     asked.subscribe("/0.celery.pidbox")
-    with ThreadPoolExecutor() as pool, slow_file(stack).open("wb"):  # until it closes, the worker answers nothing
+    with ThreadPoolExecutor() as pool, slow.open("wb"):  # until it closes, the worker does not reply
         pool.submit(caller, "from core.celery import app; app.control.inspect(timeout=60).ping()")
         wait_until(asked.get_message)
         caller.process.kill_group()
@@ -352,15 +361,15 @@ def test_a_reply_that_nobody_reads_never_expires(worker, django, stack, redis):
     assert redis.ttl(reply) == -1
 
 
-def test_an_answered_inspect_leaves_no_reply(worker, django, stack, redis):
-    """An `inspect` that gets its answer, or gives up waiting, leaves no list behind.
+def test_an_answered_inspect_leaves_no_reply(worker, django, redis, slow):
+    """An `inspect` leaves no list behind when it receives its reply, nor when it times out.
 
-    Un `inspect` qui reçoit sa réponse, ou renonce à l'attendre, ne laisse aucune liste.
+    Un `inspect` ne laisse aucune liste quand il reçoit sa réponse, ni quand son timeout est dépassé.
     """
     worker("--pool", "solo")
     assert django("app.control.inspect(timeout=30, limit=1).ping()")
     django("count_lines.delay('slow.csv')")
-    with slow_file(stack).open("wb"):  # until it closes, the worker answers nothing
+    with slow.open("wb"):  # until it closes, the worker does not reply
         assert django("app.control.inspect(timeout=0.1).ping()") is None
     wait_until(lambda: django("app.control.inspect().ping()"))
     assert not list(redis.scan_iter("*.reply.celery.pidbox", _type="list"))
@@ -368,24 +377,26 @@ def test_an_answered_inspect_leaves_no_reply(worker, django, stack, redis):
 
 @pytest.mark.since("5.6", fails="still None after")
 def test_revoking_writes_the_result_before_the_task_is_due(worker, django, redis, results):
-    """Revoking a task that a worker holds writes its result, REVOKED, at once; the message stays in `unacked`.
+    """Revoking a delayed task that a worker has reserved writes its result, REVOKED, at once. The message stays in
+    `unacked`.
 
-    Révoquer une tâche qu'un worker retient écrit aussitôt son résultat, REVOKED ; le message reste dans `unacked`.
+    Révoquer une tâche différée qu'un worker a réservée écrit aussitôt son résultat, REVOKED. Le message reste dans
+    `unacked`.
     """
     worker()
     django("result = count_lines.apply_async(('a.csv',), countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("app.control.revoke(result.id, reply=True)")
     result = wait_until(lambda: results.get(f"celery-task-meta-{django('result.id')}"))
     assert json.loads(result)["status"] == "REVOKED"
-    assert held(redis) == 1
+    assert in_flight(redis) == 1
 
 
-def test_a_group_is_a_key_only_once_saved(worker, django, results):
-    """A group has no key but the results of its tasks, until `save()` writes `celery-taskset-meta-<id>`, which expires.
+def test_a_group_has_a_key_only_once_saved(worker, django, results):
+    """A group only has the results of its tasks until `save()` writes `celery-taskset-meta-<id>`, which expires.
 
-    Un groupe n'a d'autres clés que les résultats de ses tâches, tant que `save()` n'écrit pas
-    `celery-taskset-meta-<id>`, qui expire.
+    Un groupe n'a que les résultats de ses tâches, jusqu'à ce que `save()` écrive `celery-taskset-meta-<id>`, qui
+    expire.
     """
     worker()
     django("many = group(count_lines.s('a.csv') for _ in range(2))(); many.get(timeout=30)")
@@ -394,12 +405,8 @@ def test_a_group_is_a_key_only_once_saved(worker, django, results):
     assert snapshot(results)["celery-taskset-meta-<id>"]["ttl"]
 
 
-def slow_file(stack):
-    return stack.folder / "public" / "slow.csv"
-
-
 def snapshot(redis):
-    """The keys of the database, ids shortened: type, length, TTL (None: it never expires), and how many such keys."""
+    """The keys of the database, ids shortened: type, length, TTL (None: never expires), and how many there are."""
     keys: dict[str, dict[str, Any]] = {}
     for key, kind, ttl, length in sorted(redis.eval(SNAPSHOT, 0)):
         name = UUID.sub("<id>", key)
@@ -413,7 +420,7 @@ def snapshot(redis):
 
 
 def table_of(moments, shown):
-    """One row for each key that any moment knew: what is *shown* of it at each, None where there was no such key."""
+    """One row for each key of any moment, with the fact *shown* at each moment; None when there was no such key."""
     first_seen: dict[str, dict[str, Any]] = {}
     for keys in moments.values():
         first_seen = keys | first_seen

@@ -1,14 +1,14 @@
 import pytest
-from situations import asked_when_slow
+from situations import ask_slow_worker
 
 from cookbook.testing import ABSENT, DjangoError, wait_until
 
-# Celery as it comes, with neither a list of queues nor routes.
-AS_IT_COMES = dict.fromkeys(
+# The defaults of Celery: neither declared queues nor routes.
+DEFAULTS = dict.fromkeys(
     ("CELERY_TASK_QUEUES", "CELERY_TASK_ROUTES", "CELERY_TASK_CREATE_MISSING_QUEUES"),
     ABSENT,
 )
-READY = (
+IMPORTS = (
     "from celery import shared_task\n"
     "from django.conf import settings\n"
     "from django.core.files.base import ContentFile\n"
@@ -29,10 +29,10 @@ def django(stack):
 
 
 def test_a_route_sends_each_task_to_its_queue_and_a_worker_serves_them_all(worker, django, redis):
-    """The route sends `import_scan` to `lowprio` and leaves the other tasks to `celery`; a worker without `-Q` serves
+    """The route sends `import_scan` to `lowprio` and leaves the other tasks in `celery`. A worker without `-Q` serves
     both queues.
 
-    La route envoie `import_scan` dans `lowprio` et laisse les autres tâches à `celery` ; un worker sans `-Q` sert les
+    La route envoie `import_scan` dans `lowprio` et laisse les autres tâches dans `celery`. Un worker sans `-Q` sert les
     deux files.
     """
     django("sent = [import_scan.delay('a.dcm'), import_scan.apply_async(('a.dcm',), priority=6), ping.delay()]")
@@ -43,12 +43,12 @@ def test_a_route_sends_each_task_to_its_queue_and_a_worker_serves_them_all(worke
     wait_until(lambda: django("served_by()") == {"celery": 1, "lowprio": 1})
 
 
-def test_a_task_waits_for_ever_in_a_queue_that_no_worker_serves(worker, django, redis, console):
-    """A worker with `-Q celery` leaves the task in `lowprio`, PENDING, without a word; a worker with `-Q lowprio` runs
-    it.
+def test_a_task_in_a_queue_that_no_worker_serves_stays_pending(worker, django, redis, console):
+    """A worker with `-Q celery` leaves the task in `lowprio`, and logs nothing about it. The task stays PENDING until a
+    worker with `-Q lowprio` runs it.
 
-    Un worker avec `-Q celery` laisse la tâche dans `lowprio`, PENDING, sans un mot ; un worker avec `-Q lowprio`
-    l'exécute.
+    Un worker avec `-Q celery` laisse la tâche dans `lowprio`, sans rien écrire dans les logs. Elle reste PENDING
+    jusqu'à ce qu'un worker avec `-Q lowprio` l'exécute.
     """
     first = worker("-Q", "celery")
     _, state, length, served, found = console("unserved.console")
@@ -63,9 +63,10 @@ def test_a_task_waits_for_ever_in_a_queue_that_no_worker_serves(worker, django, 
 
 
 def test_add_consumer_serves_the_queue_until_the_worker_restarts(worker, django, redis, console):
-    """`control add_consumer` makes the running worker serve the queue at once; restarted, it has forgotten.
+    """`control add_consumer` makes a running worker serve the queue at once. After a restart, the worker no longer
+    serves it.
 
-    `control add_consumer` fait servir la file aussitôt par le worker en marche ; redémarré, il l'a oubliée.
+    Avec `control add_consumer`, un worker en marche sert aussitôt la file. Après un redémarrage, il ne la sert plus.
     """
     first = worker("-Q", "celery")
     django("result = import_scan.delay('a.dcm')")
@@ -78,25 +79,25 @@ def test_add_consumer_serves_the_queue_until_the_worker_restarts(worker, django,
 
 
 def test_a_worker_that_is_slow_to_answer_is_counted(worker, django):
-    """A worker that takes more than two seconds to answer is counted too.
+    """A worker that needs more than two seconds to reply is counted too.
 
     Un worker qui met plus de deux secondes à répondre est compté aussi.
     """
     slow = worker()
-    wait_until(lambda: asked_when_slow(slow, django, "served_by()") == {"celery": 1, "lowprio": 1})
+    wait_until(lambda: ask_slow_worker(slow, django, "served_by()") == {"celery": 1, "lowprio": 1})
 
 
-def test_without_any_worker_every_queue_is_named(django):
-    """Without any worker, `check_queues` names every queue.
+def test_without_any_worker_check_queues_names_every_queue(django):
+    """Without any worker, `check_queues` fails and names every queue.
 
-    Sans aucun worker, `check_queues` nomme toutes les files.
+    Sans aucun worker, `check_queues` échoue et nomme toutes les files.
     """
     with pytest.raises(DjangoError, match="no worker serves celery, lowprio"):
         django("call_command('check_queues')")
 
 
 def test_the_call_wins_over_the_decorator_and_the_decorator_over_the_route(django, redis):
-    """`queue=` in `apply_async` wins over `queue=` in the decorator, which wins over `task_routes`, which wins over the
+    """`queue=` in `apply_async` overrides `queue=` in the decorator, which overrides `task_routes`, which overrides the
     default queue.
 
     `queue=` dans `apply_async` l'emporte sur `queue=` dans le décorateur, qui l'emporte sur `task_routes`, qui
@@ -116,14 +117,14 @@ def test_the_call_wins_over_the_decorator_and_the_decorator_over_the_route(djang
     assert sent_to("import_now.apply_async(queue='lowprio')") == "lowprio"
 
 
-def test_a_name_of_your_own_is_no_setting_of_celery(stack, worker, redis):
-    """`CELERY_LOWPRIO_QUEUE` is no setting of Celery: it gives no worker anything to serve, and any other name does as
-    well.
+def test_celery_ignores_a_setting_that_you_made_up(stack, worker, redis):
+    """Celery has no setting named `CELERY_LOWPRIO_QUEUE`. A task that takes its `queue=` from it goes to `lowprio`,
+    which no worker serves. A setting with any other name has the same effect.
 
-    `CELERY_LOWPRIO_QUEUE` n'est pas un réglage de Celery : il ne donne rien à servir à aucun worker, et irait aussi
-    bien sous tout autre nom.
+    Celery n'a pas de réglage nommé `CELERY_LOWPRIO_QUEUE`. Une tâche qui y prend son `queue=` part dans `lowprio`,
+    qu'aucun worker ne sert. Un réglage de n'importe quel autre nom a le même effet.
     """
-    names = {**AS_IT_COMES, "CELERY_LOWPRIO_QUEUE": "lowprio", "LOWPRIO_QUEUE": "lowprio"}
+    names = {**DEFAULTS, "CELERY_LOWPRIO_QUEUE": "lowprio", "LOWPRIO_QUEUE": "lowprio"}
     django = started(stack, names)
     worker(settings=names)
     for name in ("CELERY_LOWPRIO_QUEUE", "LOWPRIO_QUEUE"):
@@ -137,24 +138,24 @@ def test_a_name_of_your_own_is_no_setting_of_celery(stack, worker, redis):
     assert django("sorted(sent_to())") == ["celery", "lowprio"]
 
 
-def test_a_mistyped_queue_is_created_without_a_word(stack, worker, redis, console):
-    """By default a mistyped queue is created on the way: the sender gets an id, a worker with `-Q` starts.
+def test_a_mistyped_queue_is_created_silently(stack, worker, redis, console):
+    """By default, Celery creates a mistyped queue: sending a task to it succeeds, and a worker with `-Q` starts.
 
-    Par défaut, une file mal écrite est créée au passage : l'envoi rend un id, un worker avec `-Q` démarre.
+    Par défaut, Celery crée une file mal orthographiée : l'envoi d'une tâche y réussit, et un worker avec `-Q` démarre.
     """
-    sent, lists = console("typo.console", settings=AS_IT_COMES)
+    sent, lists = console("typo.console", settings=DEFAULTS)
     assert (sent.status, lists.output) == (0, "lowpiro")
-    worker("-Q", "lowrpio", settings=AS_IT_COMES)
-    django = started(stack, AS_IT_COMES)
+    worker("-Q", "lowrpio", settings=DEFAULTS)
+    django = started(stack, DEFAULTS)
     wait_until(lambda: django("served_by()") == {"lowrpio": 1})
 
 
 def test_an_undeclared_queue_is_refused(django, redis, console):
-    """With `CELERY_TASK_CREATE_MISSING_QUEUES = False` an undeclared queue is refused: QueueNotFound when sending,
-    ImproperlyConfigured when a worker starts, and nothing in Redis.
+    """With `CELERY_TASK_CREATE_MISSING_QUEUES = False`, Celery refuses an undeclared queue. Sending fails with
+    QueueNotFound, a worker fails to start with ImproperlyConfigured, and nothing is written to Redis.
 
-    Avec `CELERY_TASK_CREATE_MISSING_QUEUES = False`, une file non déclarée est refusée : QueueNotFound à l'envoi,
-    ImproperlyConfigured au démarrage d'un worker, et rien dans Redis.
+    Avec `CELERY_TASK_CREATE_MISSING_QUEUES = False`, Celery refuse une file non déclarée. L'envoi échoue avec
+    QueueNotFound, le démarrage d'un worker avec ImproperlyConfigured, et rien n'est écrit dans Redis.
     """
     with pytest.raises(DjangoError, match="QueueNotFound"):
         django("import_scan.apply_async(('a.dcm',), queue='lowpiro')")
@@ -165,9 +166,9 @@ def test_an_undeclared_queue_is_refused(django, redis, console):
 
 
 def test_a_route_to_an_undeclared_queue_is_found_without_sending(stack, redis):
-    """A route to an undeclared queue is refused when sending, and `check_queues` finds it before anything is sent.
+    """With a route to an undeclared queue, sending fails. `check_queues` reports the route without sending anything.
 
-    Une route vers une file non déclarée est refusée à l'envoi, et `check_queues` la trouve avant tout envoi.
+    Avec une route vers une file non déclarée, l'envoi échoue. `check_queues` signale la route sans rien envoyer.
     """
     django = started(stack, {"CELERY_TASK_ROUTES": {"queues.tasks.import_*": {"queue": "lowpiro"}}})
     for source in ("call_command('check_queues')", "import_scan.delay('a.dcm')"):
@@ -176,14 +177,14 @@ def test_a_route_to_an_undeclared_queue_is_found_without_sending(stack, redis):
     assert redis.dbsize() == 0
 
 
-def test_another_default_queue_leaves_behind_what_waits_in_the_old_one(stack, worker, django, redis):
-    """With another `CELERY_TASK_DEFAULT_QUEUE`, senders and workers without `-Q` change over together; what waits in
-    the old queue is left behind.
+def test_changing_the_default_queue_leaves_tasks_in_the_old_one(stack, worker, django, redis):
+    """After a change of `CELERY_TASK_DEFAULT_QUEUE`, Django and a worker without `-Q` use the new queue. Tasks in the
+    old queue stay there.
 
-    Avec une autre `CELERY_TASK_DEFAULT_QUEUE`, les envois et les workers sans `-Q` changent ensemble ; ce qui attend
-    dans l'ancienne file y reste.
+    Après un changement de `CELERY_TASK_DEFAULT_QUEUE`, Django et un worker sans `-Q` utilisent la nouvelle file. Les
+    tâches de l'ancienne y restent.
     """
-    settings = {**AS_IT_COMES, "CELERY_TASK_DEFAULT_QUEUE": "shop"}
+    settings = {**DEFAULTS, "CELERY_TASK_DEFAULT_QUEUE": "shop"}
     django("ping.delay()")
     worker(settings=settings)
     assert started(stack, settings)("ping.delay().get(timeout=30)") == "pong"
@@ -191,7 +192,7 @@ def test_another_default_queue_leaves_behind_what_waits_in_the_old_one(stack, wo
 
 
 def started(stack, settings=None):
-    """A Django process that has imported what the proofs use."""
+    """A Django process that has imported what these proofs use."""
     django = stack.django(settings=settings)
-    django(READY)
+    django(IMPORTS)
     return django

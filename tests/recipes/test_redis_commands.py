@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 import redis as redis_py
-from situations import held, reader, slow_file
+from situations import in_flight, open_once_read, slow_file
 
 from cookbook.testing import compose_files, engine, project_of_this_process, wait_until, write_script
 
@@ -34,14 +34,14 @@ def prepared(stack):
 
 
 def test_compose_runs_the_client_in_the_container(stack, project, console):
-    """`docker compose exec redis redis-cli` reaches the server whatever its container is called: Compose now names it
-    with hyphens, no more with underscores.
+    """`docker compose exec redis redis-cli` reaches the server, whatever the name of its container. Compose now uses
+    hyphens in this name, not underscores.
 
-    `docker compose exec redis redis-cli` atteint le serveur quel que soit le nom de son conteneur : Compose le nomme
-    désormais avec des tirets, et non plus des tirets bas.
+    `docker compose exec redis redis-cli` atteint le serveur, quel que soit le nom de son conteneur. Compose met
+    désormais des tirets dans ce nom, et non des tirets bas.
     """
     if stack.backend != "compose":
-        pytest.skip("it takes a Docker engine: the container of Redis itself is entered")
+        pytest.skip("needs a Docker engine: this proof runs redis-cli in the container of Redis")
     name = of_this_stack(stack, project)
     prepared(stack)("import_orders.delay('orders-1.csv')")
     *_, entered, piped = console("enter.console")
@@ -55,17 +55,17 @@ def test_compose_runs_the_client_in_the_container(stack, project, console):
 @pytest.mark.since("5.7", prints="_kombu|db0:keys=")
 @pytest.mark.since("5.4", fails="None is not None")
 def test_these_commands_only_read(worker, django, redis, results, console):
-    """These commands change nothing, and none of them walks over all keys at once; a result says when it was done,
-    with its time zone.
+    """These commands change nothing, and none of them uses `KEYS`. A result contains the time when it was done, with
+    its time zone.
 
-    Ces commandes ne changent rien, et aucune ne parcourt toutes les clés d'un coup ; un résultat dit quand il a été
-    obtenu, avec son fuseau horaire.
+    Ces commandes ne changent rien, et aucune n'utilise `KEYS`. Un résultat contient l'heure à laquelle il a été obtenu,
+    avec son fuseau horaire.
     """
     worker("--queues", "reports")
     django("import_orders.apply_async(('orders-1.csv',), queue='reports').get(timeout=30)")
-    wait_until(lambda: held(redis) == 0)
+    wait_until(lambda: in_flight(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), queue='reports', countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("[import_orders.delay(name) for name in names]")
     before = dumped(redis), dumped(results)
     steps = console("look.console")
@@ -79,12 +79,12 @@ def test_these_commands_only_read(worker, django, redis, results, console):
     assert redis.keys("reports") == []
 
 
-def test_a_pipe_gets_each_message_as_it_is(django, redis, console):
-    """On a terminal `redis-cli` numbers and quotes its replies; in a pipe it prints each message as it is, for `jq`
-    to read, and to decode its body.
+def test_redis_cli_prints_raw_messages_in_a_pipe(django, redis, console):
+    """In a terminal, `redis-cli` numbers and quotes its replies. In a pipe, it prints each message unchanged, so `jq`
+    can read it and decode its body.
 
-    Sur un terminal, `redis-cli` numérote ses réponses et les met entre guillemets ; dans un pipe, il écrit chaque
-    message tel quel, que `jq` lit, et dont il décode le corps.
+    Dans un terminal, `redis-cli` numérote ses réponses et les met entre guillemets. Dans un pipe, il affiche chaque
+    message tel quel : `jq` peut le lire et décoder son corps.
     """
     django("[import_orders.delay(name) for name in names]")
     newest, oldest, numbered, _, decoded = console("messages.console")
@@ -95,11 +95,11 @@ def test_a_pipe_gets_each_message_as_it_is(django, redis, console):
 
 
 def test_the_next_task_is_at_the_end_of_the_list(worker, django, redis):
-    """`LINDEX celery 0` is the newest task; the next to run is `LINDEX celery -1`, and the next twenty are
-    `LRANGE celery -20 -1`.
+    """`LINDEX celery 0` is the newest task, and `LINDEX celery -1` the next to run. `LRANGE celery -20 -1` returns the
+    next twenty.
 
-    `LINDEX celery 0` est la tâche la plus récente ; la prochaine à s'exécuter est `LINDEX celery -1`, et les vingt
-    prochaines sont `LRANGE celery -20 -1`.
+    `LINDEX celery 0` est la tâche la plus récente, et `LINDEX celery -1` la prochaine à s'exécuter.
+    `LRANGE celery -20 -1` renvoie les vingt prochaines.
     """
     sent = django("sent = [import_orders.delay(name) for name in names]; [each.id for each in sent]")
     listed = [id_of(redis.lindex("celery", index)) for index in (0, 1, -1)]
@@ -110,11 +110,11 @@ def test_the_next_task_is_at_the_end_of_the_list(worker, django, redis):
 
 
 def test_waiting_lists_the_tasks_in_the_order_of_their_execution(worker, django, redis, console):
-    """`waiting()` lists the tasks in the order in which they will run, whatever their priority, with their decoded
-    arguments, compressed or not; twenty at most, unless told otherwise. It takes nothing from the queue.
+    """`waiting()` lists the tasks in the order in which they will run, whatever their priority. It decodes their
+    arguments, compressed or not, and removes nothing from the queue. By default it lists twenty tasks at most.
 
-    `waiting()` liste les tâches dans l'ordre où elles s'exécuteront, quelle que soit leur priorité, avec leurs
-    arguments décodés, compressés ou non ; vingt au plus, sauf demande contraire. Elle n'ôte rien de la file.
+    `waiting()` liste les tâches dans l'ordre où elles s'exécuteront, quelle que soit leur priorité. Elle décode leurs
+    arguments, compressés ou non, et ne retire rien de la file. Par défaut, elle liste vingt tâches au plus.
     """
     sent = django(
         "ways = ({'priority': 3}, {'compression': 'gzip'}, {})\n"
@@ -137,10 +137,10 @@ def test_waiting_lists_the_tasks_in_the_order_of_their_execution(worker, django,
 
 
 def test_keys_visits_every_key_in_one_command(redis, record):
-    """`KEYS *` visits every key in a single command; `SCAN` shares the same work out among thousands of short ones.
+    """`KEYS *` visits every key in one command. `SCAN` divides the same work into more than a thousand short commands.
 
-    `KEYS *` visite toutes les clés en une seule commande ; `SCAN` répartit le même travail entre des milliers de
-    commandes brèves.
+    `KEYS *` parcourt toutes les clés en une seule commande. `SCAN` répartit le même travail sur plus de mille commandes
+    courtes.
     """
     count = 20_000
     redis.mset({f"celery-task-meta-{number}": "" for number in range(count)})
@@ -161,19 +161,19 @@ def test_keys_visits_every_key_in_one_command(redis, record):
     assert keys["milliseconds"] > 10 * scan["milliseconds"]
 
 
-def test_what_each_command_destroys(django, stack, console, record):
-    """`DEL` and `UNLINK` leave the other priorities and what workers hold; `FLUSHDB` empties its database,
-    `FLUSHALL` the cache and the sessions too.
+def test_what_each_command_deletes(django, stack, console, record):
+    """`DEL` and `UNLINK` leave the other priorities and the messages in `unacked`. `FLUSHDB` empties its database.
+    `FLUSHALL` also deletes the cache and the sessions.
 
-    `DEL` et `UNLINK` laissent les autres priorités et ce que les workers retiennent ; `FLUSHDB` vide sa base,
-    `FLUSHALL` jusqu'au cache et aux sessions.
+    `DEL` et `UNLINK` laissent les autres priorités et les messages dans `unacked`. `FLUSHDB` vide sa base. `FLUSHALL`
+    supprime aussi le cache et les sessions.
     """
     databases = redis, results, cache = [stack.redis(number) for number in range(3)]
     doomed = stack.worker()
     django("import_orders.delay('orders-1.csv').get(timeout=30)")
-    wait_until(lambda: held(redis) == 0)
+    wait_until(lambda: in_flight(redis) == 0)
     django("import_orders.apply_async(('orders-1.csv',), countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     doomed.kill_group()
     django("[import_orders.apply_async((name,), priority=step) for name, step in zip(names * 2, (0, 0, 0, 3))]")
     django(
@@ -193,7 +193,7 @@ def test_what_each_command_destroys(django, stack, console, record):
             "command": command,
             "waiting": redis.llen("celery"),
             "low": redis.llen(LOW),
-            "held": held(redis),
+            "held": in_flight(redis),
             "results": results.dbsize(),
             "sessions": cache.dbsize(),
         }
@@ -226,11 +226,11 @@ def test_what_each_command_destroys(django, stack, console, record):
 
 
 def test_a_queue_set_aside_loses_nothing(worker, django, redis, console):
-    """`RENAME` takes the tasks away from the workers without losing any; `RENAMENX` gives them back, and they run;
-    only `UNLINK` deletes what was set aside.
+    """`RENAME` hides the tasks from the workers and loses none. After `RENAMENX`, the tasks run. Only `UNLINK` deletes
+    the queue that was set aside.
 
-    `RENAME` soustrait les tâches aux workers sans en perdre aucune ; `RENAMENX` les rend, et elles s'exécutent ;
-    seul `UNLINK` supprime ce qui a été mis de côté.
+    `RENAME` met les tâches hors de portée des workers sans en perdre. Après `RENAMENX`, elles s'exécutent. Seul
+    `UNLINK` supprime la file mise de côté.
     """
     django("[import_orders.delay(name) for name in names]")
     lengths = [step.output for step in console("aside.console")][0:5:2]
@@ -247,10 +247,10 @@ def test_a_queue_set_aside_loses_nothing(worker, django, redis, console):
     assert executed(django, sent) == sent
 
 
-def test_a_queue_given_back_covers_no_new_task(django, redis):
-    """While new tasks wait, `RENAMENX` changes nothing; `RENAME` would erase them.
+def test_renamenx_does_not_overwrite_new_tasks(django, redis):
+    """If new tasks are waiting, `RENAMENX` changes nothing. `RENAME` would delete them.
 
-    Tant que de nouvelles tâches attendent, `RENAMENX` ne change rien ; `RENAME` les effacerait.
+    Si de nouvelles tâches attendent, `RENAMENX` ne change rien. `RENAME` les supprimerait.
     """
     django("import_orders.delay('orders-1.csv')")
     redis.rename("celery", "celery.aside")
@@ -262,11 +262,11 @@ def test_a_queue_given_back_covers_no_new_task(django, redis):
 
 
 def test_unlink_frees_the_memory_in_the_background(stack):
-    """`UNLINK` takes the key away like `DEL`, and frees its memory in the background.
+    """`UNLINK` deletes the key like `DEL`, but frees its memory in the background.
 
-    `UNLINK` retire la clé comme `DEL`, et libère sa mémoire en arrière-plan.
+    `UNLINK` supprime la clé comme `DEL`, mais libère la mémoire en arrière-plan.
     """
-    stack.start_redis(lazyfree_lazy_user_del="no")  # as in Redis: Valkey has made DEL do the same
+    stack.start_redis(lazyfree_lazy_user_del="no")  # the default of Redis; in Valkey, DEL does the same as UNLINK
     redis = stack.redis()
 
     def freed_in_the_background(command):
@@ -282,12 +282,12 @@ def test_unlink_frees_the_memory_in_the_background(stack):
 
 
 @pytest.mark.since("5.7", prints="db0:keys=")
-def test_flushall_logs_users_out_and_forgets_results(django, results, stack, console):
-    """A result that was erased is PENDING, as if its task had never run; `FLUSHALL` empties the database of the
-    sessions too, whatever `-n` says, and every user is logged out.
+def test_flushall_logs_users_out_and_deletes_results(django, results, stack, console):
+    """A deleted result reads as PENDING, like a task that was never sent. `FLUSHALL` also empties the database of the
+    sessions, whatever `-n` is, and logs every user out.
 
-    Un résultat effacé est PENDING, comme si sa tâche n'avait jamais existé ; `FLUSHALL` vide aussi la base des
-    sessions, quel que soit `-n`, et tous les utilisateurs sont déconnectés.
+    Un résultat supprimé se lit PENDING, comme une tâche jamais envoyée. `FLUSHALL` vide aussi la base des sessions,
+    quel que soit `-n`, et déconnecte tous les utilisateurs.
     """
     django(
         "from django.conf import settings\n"
@@ -314,31 +314,31 @@ def test_flushall_logs_users_out_and_forgets_results(django, results, stack, con
     assert django(state) == ["PENDING", {}]
 
 
-def test_a_worker_keeps_what_it_reserved_over_flushall(worker, django, redis, stack):
-    """After `FLUSHALL` a worker still runs what it had reserved, and the tasks sent afterwards; those that waited in
-    the queue are lost.
+def test_a_worker_still_runs_its_reserved_tasks_after_flushall(worker, django, redis, stack):
+    """After `FLUSHALL`, a worker still runs the tasks that it has reserved, and new ones. The tasks in the queue are
+    lost.
 
-    Après `FLUSHALL`, un worker exécute encore ce qu'il avait réservé, et les tâches envoyées ensuite ; celles qui
-    attendaient dans la file sont perdues.
+    Après `FLUSHALL`, un worker exécute encore les tâches qu'il a réservées, ainsi que les nouvelles. Les tâches de la
+    file sont perdues.
     """
     worker()
     slow = slow_file(stack, "slow.csv")
     django("running = import_orders.delay('slow.csv')")
-    with reader(slow) as feed:
+    with open_once_read(slow) as feed:
         django("sent = [import_orders.delay(name) for name in names * 2]")
-        wait_until(lambda: (held(redis), redis.llen("celery")) == (4, 2))
+        wait_until(lambda: (in_flight(redis), redis.llen("celery")) == (4, 2))
         redis.flushall()
         feed.write(b"id;total\n")
     assert django("[each.get(timeout=30) for each in (running, *sent[:4], import_orders.delay(names[0]))]") == [1] * 6
     assert django("[each.state for each in sent[4:]]") == ["PENDING", "PENDING"]
-    wait_until(lambda: (held(redis), redis.llen("celery")) == (0, 0))
+    wait_until(lambda: (in_flight(redis), redis.llen("celery")) == (0, 0))
 
 
 def test_clearing_the_cache_flushes_its_database(django, redis):
-    """`cache.clear()` is a `FLUSHDB`: the cache has a database of its own, and the queue stays; in that of the
+    """`cache.clear()` is a `FLUSHDB`. The cache has its own database, so the queue stays. On the database of the
     broker, it would empty the queue.
 
-    `cache.clear()` est un `FLUSHDB` : le cache a sa propre base, et la file reste ; dans celle du broker, il viderait
+    `cache.clear()` est un `FLUSHDB`. Le cache a sa propre base, donc la file reste. Dans la base du broker, il viderait
     la file.
     """
     django("[import_orders.delay(name) for name in names]")
@@ -352,12 +352,12 @@ def test_clearing_the_cache_flushes_its_database(django, redis):
     assert redis.llen("celery") == 0
 
 
-def test_expired_and_evicted_keys_are_two_things(stack):
-    """`expired_keys` counts keys whose time was up; `evicted_keys` those that Redis deleted for want of room, and under
-    `allkeys-lru` the queue is one of them.
+def test_expired_and_evicted_keys_are_counted_separately(stack):
+    """`expired_keys` counts the keys that have expired. `evicted_keys` counts those that Redis deleted because memory
+    was full. With `allkeys-lru`, the queue is one of them.
 
-    `expired_keys` compte les clés arrivées à échéance ; `evicted_keys`, celles que Redis a supprimées faute de place,
-    et sous `allkeys-lru` la file en fait partie.
+    `expired_keys` compte les clés expirées. `evicted_keys` compte celles que Redis a supprimées parce que la mémoire
+    était pleine. Avec `allkeys-lru`, la file en fait partie.
     """
     stack.start_redis(maxmemory="0", maxmemory_policy="allkeys-lru")
     redis, counts = stack.redis(), lambda: [redis.info()[name] for name in ("expired_keys", "evicted_keys")]
@@ -390,7 +390,7 @@ def executed(django, ids):
 
 
 def dumped(redis):
-    """Each key of a database as Redis would store it, but the deadlines that every worker puts off, and its lock."""
+    """Each key of a database as Redis serializes it, except the lock and the deadlines that each worker postpones."""
     raw = redis_py.Redis(port=redis.get_connection_kwargs()["port"], db=redis.get_connection_kwargs()["db"])
     return {key: raw.dump(key) for key in raw.scan_iter() if key not in (b"_kombu.binding_deadlines", b"unacked_mutex")}
 
@@ -403,13 +403,13 @@ def restored(databases, dumps):
 
 
 def of_this_stack(stack, project):
-    """The name of the stack's Compose project, which the reader's `docker compose` finds in their folder."""
+    """The name of the Compose project of the stack; makes the `docker compose` of the console use this project."""
     name, _ = project_of_this_process(project)
     _, variables, _, file, _, over = compose_files(project)
     write_script(
         stack.folder / "bin",
         "docker",
         f"export COMPOSE_PROJECT_NAME={name} COMPOSE_ENV_FILES={variables} COMPOSE_FILE={project.root / file}:{over}\n"
-        f'exec {shutil.which("docker")} "$@" <&2',  # the reader types at the terminal that it writes its errors to
+        f'exec {shutil.which("docker")} "$@" <&2',  # stdin is the terminal that stderr writes to
     )
     return name

@@ -6,13 +6,13 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from situations import LATE, SLOW_MACHINE, held, reader, slow_file
+from situations import LATE, SLOW_MACHINE, in_flight, open_once_read, slow_file
 
 from cookbook.testing import ABSENT, DjangoError, wait_until
 
 KEY = "celery-task-meta-"
 HOUR, DAY, WEEK = 60 * 60, 24 * 60 * 60, 7 * 24 * 60 * 60
-# What sets the time to live of a result, and the seconds that a success and a failure then stay: -1 is for ever.
+# Settings for the expiry of results, and the seconds that Redis then keeps a success and a failure; -1: forever.
 LIFETIMES: list[tuple[dict[str, object], int, int]] = [
     ({}, DAY, DAY),
     ({"CELERY_RESULT_EXPIRES": HOUR, "CELERY_RESULT_FAILURE_EXPIRES": WEEK}, HOUR, WEEK),
@@ -23,7 +23,7 @@ LIFETIMES: list[tuple[dict[str, object], int, int]] = [
     ({"CELERY_RESULT_EXPIRES": 30, "CELERY_TASK_RESULT_EXPIRES": 60}, 30, 30),
 ]
 RECIPE = ("CELERY_RESULT_EXPIRES", "CELERY_RESULT_FAILURE_EXPIRES", "CELERY_RESULT_CHORD_EXPIRES")
-PLAIN: dict[str, object] = dict.fromkeys(RECIPE, ABSENT)
+WITHOUT_RECIPE: dict[str, object] = dict.fromkeys(RECIPE, ABSENT)
 LONG = 10_000  # characters
 
 
@@ -35,13 +35,15 @@ def django(stack):
 
 @pytest.mark.since("5.7", fails=r"\(3600, 3600\) != \(3600, 604800\)")
 def test_how_long_a_result_is_kept(stack, django, results, record):
-    """This is how long the worker's settings keep a success and a failure, in seconds; -1 is for ever.
+    """The table shows how many seconds Redis keeps a success and a failure, by the worker's settings. -1 means that it
+    never expires.
 
-    Voici combien de temps les réglages du worker gardent un succès et un échec, en secondes ; -1, c'est pour toujours.
+    Le tableau montre combien de secondes Redis garde un succès et un échec, selon les réglages du worker. -1 signifie
+    que le résultat n'expire jamais.
     """
     workers = [
         stack.worker(
-            "--queues", str(number), "--pool", "solo", name=f"w{number}", settings=PLAIN | settings, wait=False
+            "--queues", str(number), "--pool", "solo", name=f"w{number}", settings=WITHOUT_RECIPE | settings, wait=False
         )
         for number, (settings, *_) in enumerate(LIFETIMES)
     ]
@@ -65,11 +67,11 @@ def test_how_long_a_result_is_kept(stack, django, results, record):
 
 @pytest.mark.since("5.7", fails="'FAILURE': 3600")
 def test_what_the_settings_of_the_recipe_keep(worker, django, results):
-    """With the settings of the recipe, Redis keeps a success for an hour, a failure for a week, and what a chord has
-    gathered for a day.
+    """With the settings of the recipe, Redis keeps a success for an hour, a failure for a week, and the results that a
+    chord collects for a day.
 
-    Avec les réglages de la recette, Redis garde un succès une heure, un échec une semaine, et ce qu'un chord a
-    rassemblé un jour.
+    Avec les réglages de la recette, Redis garde un succès une heure, un échec une semaine, et les résultats que
+    collecte un chord un jour.
     """
     worker()
     kept = {}
@@ -85,12 +87,12 @@ def test_what_the_settings_of_the_recipe_keep(worker, django, results):
     assert kept == {"SUCCESS": HOUR, "FAILURE": WEEK, "chord": DAY}
 
 
-def test_a_result_read_too_late_is_waited_for(worker, stack, django, results):
-    """Once the result has expired, `.get()` waits for an announcement that will not come again: with a `timeout` it
-    raises TimeoutError, and without one, as in `celery result`, it goes on waiting.
+def test_get_waits_for_a_result_that_has_expired(worker, stack, django, results):
+    """Once the result has expired, `.get()` waits for a notification that will not come again. With a `timeout`, it
+    raises TimeoutError. Without one, as in `celery result`, it keeps waiting.
 
-    Une fois le résultat expiré, `.get()` attend une annonce qui ne reviendra pas : avec un `timeout`, il lève
-    TimeoutError ; sans lui, comme dans `celery result`, il attend toujours.
+    Une fois le résultat expiré, `.get()` attend une notification qui ne reviendra pas. Avec un `timeout`, il lève
+    TimeoutError. Sans `timeout`, comme dans `celery result`, il continue d'attendre.
     """
     quick = worker(settings={"CELERY_RESULT_EXPIRES": 1})
     task_id = django("count.delay('a.txt').id")
@@ -107,18 +109,18 @@ def test_a_result_read_too_late_is_waited_for(worker, stack, django, results):
 
 @pytest.mark.since("5.5", fails=r"== datetime\.timedelta\(seconds=(3600|7200)\)")
 @pytest.mark.since("redis-7.0", fails=r"by-hand\.console.*exited with 1")
-def test_a_result_by_hand(worker, django, results, console):
-    """These commands run a task, print its result, show what Redis stores of it, and when it expires; reading it does
-    not put that off.
+def test_these_commands_read_a_result(worker, django, results, console):
+    """These commands run a task, print its result, and show what Redis stores and when it expires. Reading the result
+    does not postpone its expiry.
 
-    Ces commandes lancent une tâche, impriment son résultat, montrent ce que Redis en garde et quand il expire ; le lire
-    ne repousse pas cette échéance.
+    Ces commandes lancent une tâche, affichent son résultat, et montrent ce que Redis enregistre et quand cela expire.
+    Lire le résultat ne repousse pas son expiration.
     """
     worker()
     _, value, raw, pretty, *_ = console("by-hand.console")
     assert value.output == "{'lines': 2, 'words': 5}"
     meta = json.loads(pretty.output)
-    assert json.loads(json.loads(raw.output)) == meta  # redis-cli quotes as JSON does
+    assert json.loads(json.loads(raw.output)) == meta  # redis-cli quotes like JSON
     assert [*meta] == ["status", "result", "traceback", "children", "date_done", "task_id"]
     done = datetime.fromisoformat(meta["date_done"])
     assert done.utcoffset() == done.astimezone(ZoneInfo("Europe/Paris")).utcoffset()
@@ -129,14 +131,14 @@ def test_a_result_by_hand(worker, django, results, console):
     assert results.pexpiretime(key) == end
 
 
-def test_a_failure_stays_to_be_read(worker, django, results):
-    """If the task has failed, `take()` raises its error, and the failure stays in Redis: `result` has the class and the
-    arguments of the error, `traceback` its text. With `result_extended`, it also has the name and the arguments of the
-    task.
+def test_a_failure_stays_in_redis(worker, django, results):
+    """If the task has failed, `take()` raises its error and the failure stays in Redis. `result` contains the class and
+    the arguments of the error, and `traceback` its text. With `result_extended`, the failure also contains the name and
+    the arguments of the task.
 
-    Si la tâche a échoué, `take()` lève son erreur, et l'échec reste dans Redis : `result` donne la classe et les
-    arguments de l'erreur, `traceback` son texte. Avec `result_extended`, il a aussi le nom et les arguments de la
-    tâche.
+    Si la tâche a échoué, `take()` lève son erreur et l'échec reste dans Redis. `result` contient la classe et les
+    arguments de l'erreur, et `traceback` son texte. Avec `result_extended`, l'échec contient aussi le nom et les
+    arguments de la tâche.
     """
     worker(settings={"CELERY_RESULT_EXTENDED": True})
     task_id = django("count.delay('absent.txt').id")
@@ -153,12 +155,12 @@ def test_a_failure_stays_to_be_read(worker, django, results):
 
 @pytest.mark.since("5.6", fails="Left contains one more item: 'celery-task-meta")
 @pytest.mark.since("5.3", fails=r"waited for .*\] raised")
-def test_an_ignored_result_leaves_no_key_and_its_failure_does(worker, django, results):
-    """With `ignore_result=True`, a success leaves no key; `store_errors_even_if_ignored=True` keeps the failures, which
-    would leave none either.
+def test_an_ignored_result_leaves_no_key_unless_errors_are_stored(worker, django, results):
+    """With `ignore_result=True`, neither a success nor a failure leaves a key. With `store_errors_even_if_ignored=True`
+    as well, a failure does.
 
-    Avec `ignore_result=True`, un succès ne laisse aucune clé ; `store_errors_even_if_ignored=True` garde les échecs,
-    qui n'en laisseraient pas non plus.
+    Avec `ignore_result=True`, ni un succès ni un échec ne laisse de clé. Avec en plus
+    `store_errors_even_if_ignored=True`, un échec en laisse une.
     """
     ran = worker()
     success, failure = django("[delete.delay(path).id for path in ('a.txt', '')]")
@@ -170,12 +172,14 @@ def test_an_ignored_result_leaves_no_key_and_its_failure_does(worker, django, re
 
 
 @pytest.mark.since("5.6", fails=r"assert \[\] == \['celery-task")
-def test_each_call_can_ask_for_its_result_or_not(worker, django, results):
-    """`ignore_result`, given when sending, wins over the task's own. Of an ignored result, `.get()` gives None at once;
-    read by its id, it stays PENDING although the task has succeeded, and `.get()` waits for nothing.
+def test_each_call_can_store_or_ignore_its_result(worker, django, results):
+    """`ignore_result` in `apply_async` overrides that of the task. If the result is ignored, `.get()` on the object
+    that `apply_async` returned gives None. Read by its id, the task stays PENDING although it has succeeded, and
+    `.get()` raises TimeoutError.
 
-    `ignore_result`, donné à l'envoi, l'emporte sur celui de la tâche. D'un résultat ignoré, `.get()` rend None
-    aussitôt ; relu par son id, il reste PENDING alors que la tâche a réussi, et `.get()` attend pour rien.
+    `ignore_result` dans `apply_async` l'emporte sur celui de la tâche. Si le résultat est ignoré, le `.get()` de
+    l'objet renvoyé par `apply_async` donne None. Relue par son id, la tâche reste PENDING alors qu'elle a réussi, et
+    `.get()` lève TimeoutError.
     """
     ran = worker()
     kept = django("delete.apply_async(('b.txt',), ignore_result=False).id")
@@ -189,17 +193,17 @@ def test_each_call_can_ask_for_its_result_or_not(worker, django, results):
     assert waited.value.name == "TimeoutError"
 
 
-def test_take_reads_once_within_the_time_given(worker, django, results, stack):
-    """`take()` waits no longer than it is told, then raises Celery's TimeoutError, which is not Python's. The task goes
-    on; a second call gives its value and deletes the key.
+def test_take_reads_the_result_once_within_its_timeout(worker, django, results, stack):
+    """When its time is up, `take()` raises Celery's TimeoutError, which is not Python's. The task continues. A second
+    call returns its value and deletes the key.
 
-    `take()` n'attend pas plus qu'on ne le lui dit, puis lève le TimeoutError de Celery, qui n'est pas celui de Python.
-    La tâche continue ; un second appel rend sa valeur et supprime la clé.
+    Passé son délai, `take()` lève le TimeoutError de Celery, qui n'est pas celui de Python. La tâche continue. Un
+    second appel renvoie sa valeur et supprime la clé.
     """
     worker()
     file = slow_file(stack, "slow.txt")
     task_id = django("count.delay('slow.txt').id")
-    with reader(file) as feed:
+    with open_once_read(file) as feed:
         with pytest.raises(DjangoError) as early:
             django(f"take('{task_id}', seconds=0.5)")
         assert early.value.name == "TimeoutError"
@@ -211,10 +215,10 @@ def test_take_reads_once_within_the_time_given(worker, django, results, stack):
 
 
 @pytest.mark.since("5.6", fails="still 0 after")
-def test_what_results_weigh(worker, stack, results, record):
-    """This is what one result takes in Redis, by what the task returned.
+def test_how_much_memory_a_result_takes(worker, stack, results, record):
+    """The table shows how much memory a result takes in Redis, by what the task returned.
 
-    Voici la place d'un résultat dans Redis, selon ce que la tâche a rendu.
+    Le tableau montre la mémoire qu'occupe un résultat dans Redis, selon ce que la tâche a renvoyé.
     """
     (stack.folder / "texts.py").write_text(
         f"from celery import shared_task\n\n\n@shared_task(name='texts.text')\ndef text():\n    return 'x' * {LONG}\n"
@@ -241,13 +245,12 @@ def test_what_results_weigh(worker, stack, results, record):
 
 
 def test_a_thousand_results(worker, django, redis, results, record):
-    """A thousand results make a thousand keys, and a memory that grows by as much with each; a thousand ignored ones
-    make none.
+    """A thousand results make a thousand keys, and the memory grows in proportion. A thousand ignored results make
+    none.
 
-    Mille résultats font mille clés, et une mémoire qui croît d'autant à chacun ; mille résultats ignorés n'en font
-    aucune.
+    Mille résultats font mille clés, et la mémoire croît en proportion. Mille résultats ignorés n'en font aucune.
     """
-    # Acknowledged late: once nothing is held, every task has ended.
+    # With late acknowledgement, every task has ended once no message is in flight.
     worker("--pool", "solo", "--loglevel", "WARNING", settings=LATE, wait=False)
     rows = [{"tasks": number} for number in range(0, 1001, 250)]
     for kind in ("ignored", "kept"):
@@ -256,8 +259,8 @@ def test_a_thousand_results(worker, django, redis, results, record):
         for row in rows:
             if row["tasks"]:
                 redis.lpush("celery", *(json.dumps(copy_of(message)) for _ in range(250)))
-                wait_until(lambda: redis.llen("celery") == held(redis) == 0, SLOW_MACHINE)
-            if kind == "kept":  # a message on its way from the queue to the worker is in neither place
+                wait_until(lambda: redis.llen("celery") == in_flight(redis) == 0, SLOW_MACHINE)
+            if kind == "kept":  # a message on its way from the queue to the worker is in neither key
                 wait_until(partial(has, results, row["tasks"]))
             row |= {kind: results.dbsize(), f"{kind}_memory": round(memory_of(results) / 1024)}
     record("thousand", rows)
@@ -269,27 +272,29 @@ def test_a_thousand_results(worker, django, redis, results, record):
 
 
 def test_the_body_of_a_slow_chord_never_runs(worker, stack, redis, results):
-    """If the results expire while one task of a chord still runs, its body is never sent, although all its tasks
-    succeed, and the worker's log says nothing of it.
+    """If the results of a chord expire while one of its tasks is still running, its body is never sent, although all
+    its tasks succeed. The worker logs no warning or error about it.
 
-    Si les résultats expirent pendant qu'une tâche d'un chord s'exécute encore, son corps n'est jamais envoyé, bien que
-    toutes ses tâches réussissent, et le journal du worker n'en dit rien.
+    Si les résultats d'un chord expirent pendant qu'une de ses tâches s'exécute encore, son corps n'est jamais envoyé,
+    bien que toutes ses tâches réussissent. Le worker n'écrit ni avertissement ni erreur dans les logs.
     """
     settings = {"CELERY_RESULT_EXPIRES": 1, "CELERY_RESULT_CHORD_EXPIRES": ABSENT}
     ran, django = chord_whose_results_expire(worker, stack, results, settings, expired="*")
-    last = django("count.delay('a.txt').id")  # the only process of the worker would run the body before it
+    last = django("count.delay('a.txt').id")  # the only process of the worker would run the body first
     ran.wait_for(f"{last}] succeeded")
     assert ran.log.count("] succeeded in") == 3
     assert "results.tasks.total[" not in ran.log
-    assert redis.llen("celery") == held(redis) == 0
+    assert redis.llen("celery") == in_flight(redis) == 0
     assert not re.search("WARNING|ERROR|CRITICAL", ran.log)
 
 
 @pytest.mark.since("5.7", fails=r"waited for 'Task results\.tasks\.total")
 def test_result_chord_expires_keeps_the_chord_for_longer(worker, stack, results):
-    """`result_chord_expires` keeps what a chord has gathered for longer than the results: the body runs.
+    """`result_chord_expires` keeps the results that a chord collects for longer than the other results, so its body
+    runs.
 
-    `result_chord_expires` garde ce qu'un chord a rassemblé plus longtemps que les résultats : le corps s'exécute.
+    `result_chord_expires` garde les résultats que collecte un chord plus longtemps que les autres : son corps
+    s'exécute.
     """
     ran, _ = chord_whose_results_expire(worker, stack, results, {"CELERY_RESULT_EXPIRES": 1}, expired=f"{KEY}*")
     received = ran.wait_for("Task results.tasks.total[")
@@ -299,11 +304,11 @@ def test_result_chord_expires_keeps_the_chord_for_longer(worker, stack, results)
 
 @pytest.mark.since("5.7", fails=r"'cached': \['PENDING'")
 def test_max_cached_results_is_a_cache_of_the_reader(stack, results):
-    """`CELERY_MAX_CACHED_RESULTS` bounds nothing in Redis: it makes each process that reads remember so many results,
-    and give them even after they have expired. By default there is no such memory.
+    """`CELERY_MAX_CACHED_RESULTS` limits nothing in Redis. Each process that reads results keeps that many in memory,
+    and returns them even after they have expired. By default, it keeps none.
 
-    `CELERY_MAX_CACHED_RESULTS` ne borne rien dans Redis : chaque processus lecteur retient autant de résultats, et les
-    rend même une fois expirés. Par défaut, cette mémoire n'existe pas.
+    `CELERY_MAX_CACHED_RESULTS` ne limite rien dans Redis. Chaque processus qui lit des résultats en garde autant en
+    mémoire, et les renvoie même une fois expirés. Par défaut, il n'en garde aucun.
     """
     states = {}
     for name, settings in {"default": None, "cached": {"CELERY_MAX_CACHED_RESULTS": 2}}.items():
@@ -317,11 +322,11 @@ def test_max_cached_results_is_a_cache_of_the_reader(stack, results):
 
 
 def test_on_one_database_emptying_the_results_loses_the_tasks(stack, django, redis, results):
-    """With the results on the broker's database, FLUSHDB takes the messages that wait along; on a database of their
-    own, it takes the results only.
+    """If the results are in the database of the broker, FLUSHDB also deletes the waiting messages. If they have their
+    own database, it only deletes the results.
 
-    Avec les résultats sur la base du broker, FLUSHDB emporte aussi les messages qui attendent ; sur une base à part, il
-    n'emporte que les résultats.
+    Si les résultats sont dans la base du broker, FLUSHDB supprime aussi les messages en attente. S'ils ont leur propre
+    base, il ne supprime que les résultats.
     """
     url = django("from django.conf import settings; settings.CELERY_BROKER_URL")
     together = site(stack, {"CELERY_RESULT_BACKEND": url})
@@ -338,7 +343,7 @@ def test_on_one_database_emptying_the_results_loses_the_tasks(stack, django, red
 
 
 def site(stack, settings=None):
-    """A Django process with the recipe's names, and a file of two lines and five words."""
+    """A Django process that has imported what these proofs use, and a file of two lines and five words."""
     django = stack.django(settings)
     django(
         "from celery import chord\n"
@@ -354,7 +359,7 @@ def site(stack, settings=None):
 
 
 def lifetimes(monitor, number):
-    """The seconds that the next *number* results are stored for, by task id; -1 when they are stored for ever."""
+    """For how many seconds each of the next *number* results is stored, by task id; -1 if it never expires."""
     found: dict[str, int] = {}
     for line in monitor.listen():
         if match := re.match(rf"SET(?:EX)? {KEY}(\S+) (?:(\d+) )?{{", line["command"]):
@@ -365,7 +370,7 @@ def lifetimes(monitor, number):
 
 
 def copy_of(message):
-    """The same call under an id of its own: a thousand are sent at once, and the worker alone takes time."""
+    """The same message with a new id. Copies are quicker to send than a thousand calls."""
     task_id = str(uuid4())
     ids = {"id": task_id, "root_id": task_id}
     properties = {"correlation_id": task_id, "delivery_tag": str(uuid4())}
@@ -376,7 +381,7 @@ def copy_of(message):
 
 
 def memory_of(results):
-    """The bytes that all the keys of the results take, with what Redis needs around them."""
+    """How many bytes all result keys take, including the overhead of Redis."""
     with results.pipeline(transaction=False) as commands:
         for key in results.scan_iter(count=1000):
             commands.memory_usage(key)
@@ -384,25 +389,25 @@ def memory_of(results):
 
 
 def has(results, number):
-    """Whether there are as many results as *number*, or more."""
+    """Whether there are at least *number* results."""
     return results.dbsize() >= number
 
 
 def subscribers(results, task_id):
-    """How many clients wait for the result of a task to be announced."""
+    """How many clients are subscribed to the result of a task."""
     [(_, number)] = results.pubsub_numsub(KEY + task_id)
     return number
 
 
 def chord_whose_results_expire(worker, stack, results, settings, expired):
-    """A worker that has run both tasks of a chord, the second once the keys like *expired* were gone, and Django."""
+    """A worker and Django, after a chord whose second task ended once the keys that match *expired* were gone."""
     ran = worker(settings=settings)
     django = site(stack, settings)
     file = slow_file(stack, "slow.txt")
     first, second = django(
         "[each.id for each in chord([count.s('a.txt'), count.s('slow.txt')])(total.s()).parent.results]"
     )
-    with reader(file) as feed:
+    with open_once_read(file) as feed:
         ran.wait_for(f"{first}] succeeded")
         wait_until(lambda: not results.keys(expired))
         feed.write(b"six seven\n")

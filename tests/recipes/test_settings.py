@@ -4,7 +4,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from situations import accepted, swept_within_seconds
+from situations import redelivered_within_seconds, wait_for_start
 
 from cookbook.testing import ABSENT, DjangoError, reference, wait_until
 
@@ -13,7 +13,7 @@ APP = "__import__('core').celery_app"
 INSPECT = f"{APP}.control.inspect(['worker1@cookbook'], timeout=30)"
 FAIL = "from core.celery import app; result = app.send_task('core.tasks.ping', ('too many arguments',)); result.id"
 
-OLD_NAMES = {  # to what the worker is to see of them, under which name
+OLD_NAMES = {  # each with its value, and the new name
     "CELERYD_PREFETCH_MULTIPLIER": (9, "worker_prefetch_multiplier"),
     "CELERYD_CONCURRENCY": (3, "worker_concurrency"),
     "CELERYD_TASK_TIME_LIMIT": (60, "task_time_limit"),
@@ -31,14 +31,14 @@ OLD_NAMES = {  # to what the worker is to see of them, under which name
 
 @pytest.fixture
 def plain(stack):
-    """The stack with the settings of the installation page, without this recipe's."""
+    """The stack with the settings of the installation page, without those of this recipe."""
     stack.settings = "core.settings"
     return stack
 
 
 @pytest.fixture
 def slow(stack):
-    """Settings under which `slow.read` is a task, and the named pipe that it waits for."""
+    """Settings that register the task `slow.read`, and a named pipe for the task to wait on."""
     (stack.folder / "slow.py").write_text(
         "from pathlib import Path\n"
         "from celery import shared_task\n\n"
@@ -54,39 +54,41 @@ def slow(stack):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-@swept_within_seconds
-def test_a_message_held_for_ninety_minutes_is_not_delivered_again(worker, stack, redis, kept):
-    """A message that a worker has held for an hour and a half stays with it; without `visibility_timeout`, it is
-    delivered again.
+@redelivered_within_seconds
+def test_a_message_in_flight_for_ninety_minutes_is_not_redelivered(worker, stack, redis, kept):
+    """A message that a worker received 90 minutes ago and has not acknowledged is not redelivered. Without
+    `visibility_timeout`, it is.
 
-    Un message qu'un worker détient depuis une heure et demie lui reste ; sans `visibility_timeout`, il est livré de
-    nouveau.
+    Un message qu'un worker a reçu il y a 90 minutes et n'a pas acquitté n'est pas relivré. Sans `visibility_timeout`,
+    il l'est.
     """
     django = stack.django()
     sweeping = {"unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     if kept:
         sweeping["visibility_timeout"] = django(f"{APP}.conf.broker_transport_options['visibility_timeout']")
-    holder = worker(name="holder")
+    first = worker(name="first")
     task_id = django("from core.tasks import ping; ping.apply_async(countdown=7200).id")
     wait_until(lambda: redis.hlen("unacked") == 1)
     [tag] = redis.hkeys("unacked")
     redis.zincrby("unacked_index", -90 * 60, tag)
     other = worker(name="other", settings={"CELERY_BROKER_TRANSPORT_OPTIONS": sweeping})
     swept = calls(redis, "zrange")
-    wait_until(lambda: calls(redis, "zrange") >= swept + 2)  # it has looked twice for messages held too long
+    wait_until(lambda: calls(redis, "zrange") >= swept + 2)  # it has looked twice for expired messages
 
     def received():
-        return sum(each.log.count(f"{task_id}] received") for each in (holder, other))
+        return sum(each.log.count(f"{task_id}] received") for each in (first, other))
 
     if not kept:
         wait_until(lambda: received() > 1)
     assert received() == (1 if kept else 2)
 
 
-def test_the_visibility_timeout_exceeds_what_a_message_can_be_held(django):
-    """It exceeds the longest countdown of these pages (`LONGEST_DELAY`) and the time limit of a task together.
+def test_the_visibility_timeout_exceeds_the_longest_delay_plus_a_task(django):
+    """The visibility timeout is longer than the longest countdown of these pages (`LONGEST_DELAY`) plus the time limit
+    of a task.
 
-    Il dépasse le plus long compte à rebours de ces pages (`LONGEST_DELAY`) et la limite de temps d'une tâche réunis.
+    Le délai de visibilité dépasse le plus long compte à rebours de ces pages (`LONGEST_DELAY`) plus la limite de temps
+    d'une tâche.
     """
     django("from core.celery import app; from first_task.deletion import LONGEST_DELAY")
     longest = django("LONGEST_DELAY.total_seconds() + app.conf.task_time_limit")
@@ -94,11 +96,11 @@ def test_the_visibility_timeout_exceeds_what_a_message_can_be_held(django):
 
 
 def test_sending_to_a_frozen_redis_fails_within_seconds(stack, redis):
-    """When Redis no longer answers, sending raises OperationalError after a few seconds; without `socket_timeout`, or
-    with results on, it still hangs by then.
+    """If Redis stops answering, sending a task fails with OperationalError after a few seconds. Without
+    `socket_timeout`, or without `CELERY_TASK_IGNORE_RESULT`, it is still blocked by then.
 
-    Quand Redis ne répond plus, l'envoi lève OperationalError en quelques secondes ; sans `socket_timeout`, ou avec les
-    résultats, il reste bloqué.
+    Si Redis ne répond plus, l'envoi d'une tâche échoue avec OperationalError en quelques secondes. Sans
+    `socket_timeout`, ou sans `CELERY_TASK_IGNORE_RESULT`, il est encore bloqué à ce moment-là.
     """
     recipe = stack.django()
     unbounded = stack.django({"CELERY_BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 7200}})
@@ -110,13 +112,15 @@ def test_sending_to_a_frozen_redis_fails_within_seconds(stack, redis):
             recipe(SEND)
         assert failure.value.name == "OperationalError"
         assert not any(each.done() for each in hanging)
-        assert all(each.result() for each in hanging)  # they go on once Redis does
+        assert all(each.result() for each in hanging)  # they succeed once Redis answers again
 
 
 def test_reading_a_state_from_a_frozen_redis_fails_within_seconds(stack, redis):
-    """Reading the state of a task then raises TimeoutError; without `CELERY_REDIS_SOCKET_TIMEOUT` it still hangs.
+    """If Redis stops answering, reading the state of a task fails with TimeoutError. Without
+    `CELERY_REDIS_SOCKET_TIMEOUT`, it is still blocked by then.
 
-    La lecture de l'état d'une tâche lève alors TimeoutError ; sans `CELERY_REDIS_SOCKET_TIMEOUT`, elle reste bloquée.
+    Si Redis ne répond plus, la lecture de l'état d'une tâche échoue avec TimeoutError. Sans
+    `CELERY_REDIS_SOCKET_TIMEOUT`, elle est encore bloquée à ce moment-là.
     """
     read = "from core.celery import app; app.AsyncResult('any').state"
     recipe, unbounded = stack.django(), stack.django({"CELERY_REDIS_SOCKET_TIMEOUT": ABSENT})
@@ -130,10 +134,10 @@ def test_reading_a_state_from_a_frozen_redis_fails_within_seconds(stack, redis):
         assert hanging.result() == "PENDING"
 
 
-def test_a_short_socket_timeout_does_not_cut_the_worker_off(worker, stack, redis):
-    """A `socket_timeout` shorter than the worker's own wait on the queue does not cut its connection: BRPOP goes on.
+def test_a_short_socket_timeout_does_not_disconnect_the_worker(worker, stack, redis):
+    """A `socket_timeout` shorter than the worker's BRPOP does not cut its connection.
 
-    Un `socket_timeout` plus court que l'attente du worker sur la file ne coupe pas sa connexion : le BRPOP continue.
+    Un `socket_timeout` plus court que le BRPOP du worker ne coupe pas sa connexion.
     """
     worker = worker(settings={"CELERY_BROKER_TRANSPORT_OPTIONS": {"socket_timeout": 0.2}})
     [before] = wait_until(lambda: waiting(redis))
@@ -145,11 +149,12 @@ def test_a_short_socket_timeout_does_not_cut_the_worker_off(worker, stack, redis
     assert "lost" not in worker.log
 
 
-def test_an_acknowledgement_cut_off_leaves_its_message_in_unacked(worker, stack, redis):
-    """When Redis stays silent for longer, an acknowledgement is lost: the task has run, its message stays in `unacked`.
+def test_an_acknowledgement_that_fails_leaves_its_message_in_unacked(worker, stack, redis):
+    """If Redis does not answer for longer than the timeout, an acknowledgement fails. The task has run, but its message
+    stays in `unacked`.
 
-    Quand Redis se tait plus longtemps, un accusé de réception se perd : la tâche est faite, son message reste dans
-    `unacked`.
+    Si Redis ne répond pas plus longtemps que le timeout, un acquittement échoue. La tâche a été exécutée, mais son
+    message reste dans `unacked`.
     """
     worker = worker()
     task_id = stack.django()("from core.tasks import ping; ping.apply_async(countdown=2).id")
@@ -165,9 +170,9 @@ def test_an_acknowledgement_cut_off_leaves_its_message_in_unacked(worker, stack,
     [(None, [1500, 1800]), ("CELERY_TASK_SOFT_TIME_LIMIT", [0, 1800]), ("CELERY_TASK_TIME_LIMIT", [1500, 0])],
 )
 def test_the_worker_applies_both_time_limits(worker, stack, missing, seen):
-    """`inspect stats` shows the two limits that the worker applies, and 0 for the one whose line is missing.
+    """`inspect stats` shows the two time limits that the worker applies, with 0 for a limit whose line is missing.
 
-    `inspect stats` montre les deux limites que le worker applique, et 0 pour celle dont la ligne manque.
+    `inspect stats` montre les deux limites de temps que le worker applique, avec 0 pour celle dont la ligne manque.
     """
     worker(settings={missing: ABSENT} if missing else None)
     stats = stack.django()(f"{INSPECT}.stats()")
@@ -179,11 +184,11 @@ def test_the_worker_applies_both_time_limits(worker, stack, missing, seen):
     [("CELERY_TASK_SOFT_TIME_LIMIT", "SoftTimeLimitExceeded"), ("CELERY_TASK_TIME_LIMIT", "TimeLimitExceeded")],
 )
 def test_a_task_that_exceeds_a_limit_fails(worker, stack, slow, limit, error):
-    """At the soft limit the task receives SoftTimeLimitExceeded; at the hard one its process is killed and the task
-    fails with TimeLimitExceeded.
+    """At the soft limit, the task fails with SoftTimeLimitExceeded. At the hard limit, its process is killed and the
+    task fails with TimeLimitExceeded.
 
-    À la limite douce, la tâche reçoit SoftTimeLimitExceeded ; à la limite dure, son processus est tué et elle échoue
-    avec TimeLimitExceeded.
+    À la limite souple, la tâche échoue avec SoftTimeLimitExceeded. À la limite dure, son processus est tué et la tâche
+    échoue avec TimeLimitExceeded.
     """
     settings, pipe = slow
     others = dict.fromkeys(("CELERY_TASK_SOFT_TIME_LIMIT", "CELERY_TASK_TIME_LIMIT"), ABSENT)
@@ -198,9 +203,11 @@ def test_a_task_that_exceeds_a_limit_fails(worker, stack, slow, limit, error):
 
 @pytest.mark.since("5.7", fails=r"\[None, None\] == \[1800, 1\]")
 def test_the_limits_of_the_sender_win_over_those_of_the_worker(worker, stack, slow, redis):
-    """The limits travel in the message: those of the Django that sends win over those of the worker's command line.
+    """The time limits are in the message. Those of the Django that sends it override those on the command line of the
+    worker.
 
-    Les limites voyagent dans le message : celles du Django qui envoie l'emportent sur la ligne de commande du worker.
+    Les limites de temps sont dans le message. Celles du Django qui l'envoie l'emportent sur celles de la ligne de
+    commande du worker.
     """
     settings, pipe = slow
     django = stack.django({**settings, "CELERY_TASK_SOFT_TIME_LIMIT": 1})
@@ -213,27 +220,29 @@ def test_the_limits_of_the_sender_win_over_those_of_the_worker(worker, stack, sl
 
 
 @pytest.mark.parametrize(("missing", "reserved"), [(None, 1), ("CELERY_WORKER_PREFETCH_MULTIPLIER", 4)])
-def test_a_busy_worker_takes_one_more_message_not_four(stack, redis, slow, missing, reserved):
-    """While its one process works, a worker holds one more message; without the line, it holds four.
+def test_a_busy_worker_reserves_one_more_message_not_four(stack, redis, slow, missing, reserved):
+    """While its only process is busy, a worker reserves one more message. Without the line, it reserves four.
 
-    Pendant que son unique processus travaille, un worker détient un message de plus ; sans la ligne, quatre.
+    Pendant que son unique processus est occupé, un worker réserve un message de plus. Sans la ligne, il en réserve
+    quatre.
     """
     settings, pipe = slow
     stack.worker(settings={**settings, missing: ABSENT} if missing else settings)
     django = stack.django(settings)
     django(f"from slow import read; results = [read.delay({str(pipe)!r}) for _ in range(7)]")
-    in_queue_and_held = (7 - 1 - reserved, reserved)
-    wait_until(lambda: (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_held)
-    accepted(django)
-    assert len(django(f"{INSPECT}.reserved()")["worker1@cookbook"]) == reserved  # and it takes no other meanwhile
-    assert (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_held
+    in_queue_and_in_flight = (7 - 1 - reserved, reserved)
+    wait_until(lambda: (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_in_flight)
+    wait_for_start(django)
+    # And it receives no other message meanwhile.
+    assert len(django(f"{INSPECT}.reserved()")["worker1@cookbook"]) == reserved
+    assert (redis.llen("celery"), redis.hlen("unacked")) == in_queue_and_in_flight
 
 
 @pytest.mark.since("5.6", fails=r"assert \[\] == \['celery-task")
 def test_successes_leave_nothing_in_redis(worker, stack, results):
-    """A task that succeeds leaves nothing in Redis; without `CELERY_TASK_IGNORE_RESULT`, its result stays there.
+    """A task that succeeds leaves no result in Redis. Without `CELERY_TASK_IGNORE_RESULT`, its result stays there.
 
-    Une tâche qui réussit ne laisse rien dans Redis ; sans `CELERY_TASK_IGNORE_RESULT`, son résultat y reste.
+    Une tâche qui réussit ne laisse aucun résultat dans Redis. Sans `CELERY_TASK_IGNORE_RESULT`, son résultat y reste.
     """
     worker = worker()
     worker.wait_for(f"{stack.django()(SEND)}] succeeded")
@@ -244,10 +253,10 @@ def test_successes_leave_nothing_in_redis(worker, stack, results):
 
 
 @pytest.mark.since("5.6", fails="TimeoutError: The operation timed out")
-def test_a_task_can_ask_for_its_result(worker, django):
-    """With `ignore_result=False`, a task keeps its result; without it, `.get()` gives None at once.
+def test_a_call_can_ask_for_its_result(worker, django):
+    """With `ignore_result=False`, a call stores its result. Without it, `.get()` returns None.
 
-    Avec `ignore_result=False`, une tâche garde son résultat ; sans cela, `.get()` rend None aussitôt.
+    Avec `ignore_result=False`, un appel enregistre son résultat. Sans cette option, `.get()` renvoie None.
     """
     worker()
     django("from core.tasks import ping")
@@ -269,11 +278,11 @@ def test_a_task_can_ask_for_its_result(worker, django):
 )
 @pytest.mark.since("5.6", fails="TimeoutError: The operation timed out")
 def test_failures_stay_readable_for_a_week(worker, stack, results, missing, seconds):
-    """A failure stays in Redis for a week; without `CELERY_RESULT_FAILURE_EXPIRES` for a day, and without
-    `CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED` not at all.
+    """A failure stays in Redis for a week. Without `CELERY_RESULT_FAILURE_EXPIRES`, it stays for a day, and without
+    `CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED`, it is not stored.
 
-    Un échec reste une semaine dans Redis ; sans `CELERY_RESULT_FAILURE_EXPIRES`, un jour ; sans
-    `CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED`, il n'y entre pas.
+    Un échec reste une semaine dans Redis. Sans `CELERY_RESULT_FAILURE_EXPIRES`, il y reste un jour, et sans
+    `CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED`, il n'est pas enregistré.
     """
     worker(settings={missing: ABSENT} if missing else None)
     django = stack.django()
@@ -283,10 +292,10 @@ def test_failures_stay_readable_for_a_week(worker, stack, results, missing, seco
     assert left == -2 if seconds is None else seconds - 60 < left <= seconds, left  # -2: no such key
 
 
-def test_the_command_line_shows_what_a_worker_really_has(worker, console):
-    """`inspect conf` and `inspect stats` show the values that a running worker has, whatever the files say.
+def test_inspect_shows_the_values_of_a_running_worker(worker, console):
+    """`inspect conf` and `inspect stats` show the values that a running worker uses.
 
-    `inspect conf` et `inspect stats` montrent les valeurs qu'a un worker en marche, quoi que disent les fichiers.
+    `inspect conf` et `inspect stats` montrent les valeurs qu'utilise un worker en marche.
     """
     worker()
     conf, stats = console("worker.console")
@@ -295,9 +304,9 @@ def test_the_command_line_shows_what_a_worker_really_has(worker, console):
 
 
 def test_the_whole_of_inspect_conf_shows_passwords(worker, stack):
-    """Unfiltered, `inspect conf` prints Django's settings too, and the password in the address of a cache.
+    """Without a filter, `inspect conf` also prints Django's settings, including the password in the URL of a cache.
 
-    Sans filtre, `inspect conf` imprime aussi les réglages de Django, et le mot de passe dans l'adresse d'un cache.
+    Sans filtre, `inspect conf` affiche aussi les réglages de Django, y compris le mot de passe dans l'URL d'un cache.
     """
     backend = "django.core.cache.backends.redis.RedisCache"
     worker(settings={"CACHES": {"default": {"BACKEND": backend, "LOCATION": "redis://:hunter2@cache:6379"}}})
@@ -307,10 +316,10 @@ def test_the_whole_of_inspect_conf_shows_passwords(worker, stack):
 # Names ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_honours_old_names(worker, plain, record):
-    """Under Celery 5.7 a worker takes the value of a setting that is given under its old name.
+def test_a_worker_honors_old_names(worker, plain, record):
+    """A Celery 5.7 worker uses the value of a setting that has its old name.
 
-    Sous Celery 5.7, un worker prend la valeur d'un réglage donné sous son ancien nom.
+    Un worker Celery 5.7 utilise la valeur d'un réglage donné sous son ancien nom.
     """
     worker(settings={name: value for name, (value, _) in OLD_NAMES.items()})
     conf = plain.django()(f"{INSPECT}.conf(with_defaults=True)")["worker1@cookbook"]
@@ -330,24 +339,24 @@ def test_a_worker_honours_old_names(worker, plain, record):
 
 
 @pytest.mark.since("5.7", fails="unhashable")
-def test_all_the_old_names_that_celery_lists_are_honoured(plain):
-    """So are all the old names that Celery still lists, more than a hundred.
+def test_all_the_old_names_that_celery_lists_are_honored(plain):
+    """Celery 5.7 honors all the old names that it lists, more than 100.
 
-    Il en va de même de tous les anciens noms que Celery connaît encore, plus de cent.
+    Celery 5.7 tient compte de tous les anciens noms qu'il répertorie, plus de 100.
     """
     core = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP")
     django = plain.django(dict.fromkeys(core, ABSENT))
     django(READ_CONF)
-    honoured = django("{old: conf(new, **{old: 'as the old name says'}) for old, new in RENAMED.items()}")
-    assert len(honoured) > 100
-    assert OLD_NAMES.keys() <= honoured.keys()
-    assert set(honoured.values()) == {"as the old name says"}
+    honored = django("{old: conf(new, **{old: 'as the old name says'}) for old, new in RENAMED.items()}")
+    assert len(honored) > 100
+    assert OLD_NAMES.keys() <= honored.keys()
+    assert set(honored.values()) == {"as the old name says"}
 
 
 def test_the_new_name_wins_over_the_old_one(plain):
-    """Where both are given, the new name wins.
+    """If a setting has both its new and its old name, the value of the new one applies.
 
-    Si les deux sont donnés, le nouveau nom l'emporte.
+    Si un réglage est donné sous son nouveau nom et sous l'ancien, la valeur du nouveau s'applique.
     """
     django = plain.django()
     django(READ_CONF)
@@ -355,10 +364,11 @@ def test_the_new_name_wins_over_the_old_one(plain):
     assert set(django(read).values()) == {"new"}
 
 
-def test_a_worker_says_nothing_of_old_names(worker, plain):
-    """Celery knows these names for deprecated and could say so; a worker that reads Django's settings prints nothing.
+def test_a_worker_logs_no_warning_about_old_names(worker, plain):
+    """Celery marks these names deprecated, but a worker logs no warning when they come from Django settings.
 
-    Celery sait ces noms obsolètes et saurait le dire ; un worker qui lit les réglages de Django n'imprime rien.
+    Celery considère ces noms comme obsolètes, mais un worker n'écrit aucun avertissement dans les logs quand ils
+    viennent des réglages de Django.
     """
     settings = {"CELERYD_PREFETCH_MULTIPLIER": 9}
     django = plain.django(settings)
@@ -375,10 +385,11 @@ def test_a_worker_says_nothing_of_old_names(worker, plain):
 
 
 @pytest.mark.since("5.7", fails=r"rate-limit\.console.*rate_limit=10/s")
-def test_a_forgotten_rate_limit_binds_every_task(worker, plain, console):
-    """`CELERY_DEFAULT_RATE_LIMIT`, forgotten in the settings, limits every task of the worker.
+def test_a_leftover_rate_limit_applies_to_tasks(worker, plain, console):
+    """A `CELERY_DEFAULT_RATE_LIMIT` left in the settings limits `core.tasks.ping`, although this task sets no limit.
 
-    `CELERY_DEFAULT_RATE_LIMIT`, oublié dans les réglages, limite chaque tâche du worker.
+    Un `CELERY_DEFAULT_RATE_LIMIT` oublié dans les réglages limite `core.tasks.ping`, alors que cette tâche ne fixe
+    aucune limite.
     """
     worker(settings={"CELERY_DEFAULT_RATE_LIMIT": "10/s"})
     [registered] = console("rate-limit.console")
@@ -386,11 +397,11 @@ def test_a_forgotten_rate_limit_binds_every_task(worker, plain, console):
 
 
 def test_these_names_change_nothing(plain):
-    """These names change no setting of Celery: `CELERY_PREFETCH_MULTIPLIER`, `CELERY_CONCURRENCY`,
-    `CELERY_CELERYD_CONCURRENCY`, `CELERY_TASK_ACK_LATE`, `BROKER_BACKEND`, `TASK_ACKS_LATE`.
+    """Celery ignores these names: `CELERY_PREFETCH_MULTIPLIER`, `CELERY_CONCURRENCY`, `CELERY_CELERYD_CONCURRENCY`,
+    `CELERY_TASK_ACK_LATE`, `BROKER_BACKEND`, `TASK_ACKS_LATE`.
 
-    Ces noms ne changent aucun réglage de Celery : `CELERY_PREFETCH_MULTIPLIER`, `CELERY_CONCURRENCY`,
-    `CELERY_CELERYD_CONCURRENCY`, `CELERY_TASK_ACK_LATE`, `BROKER_BACKEND`, `TASK_ACKS_LATE`.
+    Celery ignore ces noms : `CELERY_PREFETCH_MULTIPLIER`, `CELERY_CONCURRENCY`, `CELERY_CELERYD_CONCURRENCY`,
+    `CELERY_TASK_ACK_LATE`, `BROKER_BACKEND`, `TASK_ACKS_LATE`.
     """
     names = {
         "CELERY_PREFETCH_MULTIPLIER": 9,
@@ -409,11 +420,12 @@ def test_these_names_change_nothing(plain):
 
 
 @pytest.mark.since("5.7", fails=r"check\.console.*is not a setting of Celery")
-def test_the_check_names_what_celery_does_not_know(stack, console):
-    """`manage.py check` names the old and the misspelt settings, and fails; it suggests no name that is unlike theirs.
+def test_the_check_reports_settings_that_celery_does_not_know(stack, console):
+    """`manage.py check` reports old and misspelled settings, and fails. It only suggests a name that resembles the
+    given one.
 
-    `manage.py check` nomme les anciens réglages et les mal orthographiés, et échoue ; elle ne propose aucun nom qui ne
-    leur ressemble pas.
+    `manage.py check` signale les réglages anciens ou mal orthographiés, et échoue. La commande ne suggère qu'un nom qui
+    ressemble à celui donné.
     """
     leftovers = {
         "BROKER_POOL_LIMIT": 3,
@@ -432,20 +444,20 @@ def test_the_check_names_what_celery_does_not_know(stack, console):
 
 @pytest.mark.since("5.7", fails="assert 1 == 0")
 def test_the_check_passes_on_these_settings(stack):
-    """It has nothing to say of the settings shown here.
+    """`manage.py check` passes with the settings of this page.
 
-    Elle ne trouve rien à redire aux réglages donnés ici.
+    `manage.py check` réussit avec les réglages de cette page.
     """
     assert stack.start(["python", "manage.py", "check", "--fail-level", "WARNING"]).wait() == 0
 
 
-# The lines of the notes ----------------------------------------------------------------------------------------------
+# Other settings -------------------------------------------------------------------------------------------------------
 
 
 def test_enable_utc_changes_no_message(plain, redis):
-    """With `CELERY_ENABLE_UTC = False` the messages carry the same due times.
+    """With `CELERY_ENABLE_UTC = False`, the messages contain the same due times.
 
-    Avec `CELERY_ENABLE_UTC = False`, les messages portent les mêmes échéances.
+    Avec `CELERY_ENABLE_UTC = False`, les messages contiennent les mêmes échéances.
     """
     for enabled in (True, False):
         django = plain.django({"CELERY_ENABLE_UTC": enabled})
@@ -461,18 +473,20 @@ def test_enable_utc_changes_no_message(plain, redis):
 
 @pytest.mark.since("5.3", fails="'UTC' == 'Europe/Paris'")
 def test_the_time_zone_is_already_that_of_django(plain):
-    """Without `CELERY_TIMEZONE`, Celery takes the time zone of Django.
+    """Without `CELERY_TIMEZONE`, Celery uses the time zone of Django.
 
-    Sans `CELERY_TIMEZONE`, Celery prend le fuseau horaire de Django.
+    Sans `CELERY_TIMEZONE`, Celery utilise le fuseau horaire de Django.
     """
     assert plain.django()("from core.celery import app; str(app.timezone)") == "Europe/Paris"
     assert plain.django({"TIME_ZONE": "Asia/Tokyo"})("from core.celery import app; str(app.timezone)") == "Asia/Tokyo"
 
 
 def test_eager_propagates_changes_nothing_outside_eager_mode(worker, plain):
-    """With `CELERY_TASK_EAGER_PROPAGATES`, a task that a worker runs fails as before, and `.delay()` raises nothing.
+    """With `CELERY_TASK_EAGER_PROPAGATES`, a task that fails in a worker is a FAILURE as usual, and sending it raises
+    nothing.
 
-    Avec `CELERY_TASK_EAGER_PROPAGATES`, une tâche confiée à un worker échoue comme avant, et `.delay()` ne lève rien.
+    Avec `CELERY_TASK_EAGER_PROPAGATES`, une tâche qui échoue dans un worker est en FAILURE comme d'habitude, et son
+    envoi ne lève rien.
     """
     settings = {"CELERY_TASK_EAGER_PROPAGATES": True}
     worker(settings=settings)
@@ -485,9 +499,9 @@ def test_eager_propagates_changes_nothing_outside_eager_mode(worker, plain):
 
 
 def test_a_result_that_has_expired_reads_as_a_task_that_never_ran(worker, plain, results):
-    """A result that has expired reads as `PENDING` again: no longer to be told from a task that was never sent.
+    """A result that has expired reads as `PENDING`, like a task that was never sent.
 
-    Un résultat expiré se relit `PENDING` : plus rien ne le distingue d'une tâche jamais envoyée.
+    Un résultat expiré se lit `PENDING`, comme une tâche jamais envoyée.
     """
     ran = worker(settings={"CELERY_RESULT_EXPIRES": 1})
     django = plain.django()
@@ -497,11 +511,12 @@ def test_a_result_that_has_expired_reads_as_a_task_that_never_ran(worker, plain,
 
 
 @pytest.mark.parametrize(("folder", "debug"), [("shop", True), ("celery-shop", False)], ids=["other", "same"])
-def test_debug_goes_off_in_a_folder_named_after_it(project, stack, folder, debug):
-    """`if "celery" in sys.argv[0]` is true for `manage.py` too, when a folder above it has celery in its name.
+def test_debug_is_off_if_the_name_of_a_parent_folder_matches(project, stack, folder, debug):
+    """`if "celery" in sys.argv[0]` is also true for `manage.py` if the name of a parent folder contains celery.
 
-    `if "celery" in sys.argv[0]` est vrai pour `manage.py` aussi, quand un dossier parent a celery dans son nom.
+    `if "celery" in sys.argv[0]` est vrai aussi pour `manage.py` si le nom d'un dossier parent contient celery.
     """
+    # The path of this copy contains the name of this test, which must not contain celery.
     shop = shutil.copytree(project.recipes, stack.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
     with (shop / "core/settings/base.py").open("a") as settings:
         settings.write("import sys\nDEBUG = True\nif 'celery' in sys.argv[0]:\n    DEBUG = False\n")
@@ -531,12 +546,12 @@ def everything(**names):
 
 
 def freeze(redis, seconds):
-    """From now on Redis takes connections and answers nothing, as on a machine that is stuck."""
+    """Make Redis accept connections without answering for some *seconds*, like a machine that hangs."""
     redis.execute_command("CLIENT PAUSE", seconds * 1000, "ALL")
 
 
 def waiting(redis):
-    """The connections that wait for a message."""
+    """The ids of the connections that wait in BRPOP."""
     return [client["id"] for client in redis.client_list() if client["cmd"] == "brpop"]
 
 

@@ -4,7 +4,17 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
-from situations import EARLY, FAST, SLOW_MACHINE, accepted, django_with_file, held, reader, slow_file
+from situations import (
+    EARLY,
+    FAST,
+    SLOW_MACHINE,
+    django_with_file,
+    in_flight,
+    open_once_read,
+    slow_file,
+    unlock,
+    wait_for_start,
+)
 
 from cookbook.testing import wait_until
 
@@ -16,16 +26,16 @@ soft = pytest.mark.since("5.5", fails="waited for 'Initiating Soft Shutdown'")
 
 @pytest.fixture
 def django(stack):
-    """Django with a file to compress, and a worker's storage in which others wait for the test."""
+    """Django with a file to compress."""
     return django_with_file(stack, "a.txt", "from shutdown.tasks import compress")
 
 
 @pytest.mark.timeout(2 * SLOW_MACHINE)
 @pytest.mark.since("5.6", fails=r"'SIGQUIT', '(early|late)', 0, '(RETRY|PENDING|FAILURE)', [01], 0\) != ")
-def test_what_becomes_of_a_running_task(stack, django, redis, record):
-    """For a task that was running when the signal came, this is what is left once the worker is gone.
+def test_what_happens_to_a_running_task(stack, django, redis, record):
+    """The table shows what is left of a task that was running when the signal arrived, once the worker has ended.
 
-    Pour une tâche qui s'exécutait à l'arrivée du signal, voici ce qui reste une fois le worker parti.
+    Le tableau montre ce qui reste d'une tâche en cours à l'arrivée du signal, une fois le worker terminé.
     """
     cells = {}
     for name in ("SIGTERM", "SIGQUIT", "SIGKILL"):
@@ -37,10 +47,10 @@ def test_what_becomes_of_a_running_task(stack, django, redis, record):
             django(f"sent = globals().get('sent', {{}}); sent['{queue}'] = {send(queue)}")
     rows = []
     for (name, ack), (queue, worker, file) in cells.items():
-        with reader(file, SLOW_MACHINE) as feed:
-            accepted(django, queue, SLOW_MACHINE)
+        with open_once_read(file, SLOW_MACHINE) as feed:
+            wait_for_start(django, queue, SLOW_MACHINE)
             if name == "SIGKILL":
-                worker.kill_group()  # as the kernel does for a container: the children too
+                worker.kill_group()  # the children too, as the kernel does for a container
             else:
                 worker.signal(getattr(signal, name))
             if name == "SIGTERM":
@@ -49,9 +59,9 @@ def test_what_becomes_of_a_running_task(stack, django, redis, record):
                 feed.close()
             code = worker.wait(SLOW_MACHINE)
         state = django(f"sent['{queue}'].state")
-        held = sum(queue in message for message in redis.hvals("unacked"))
+        unacked = sum(queue in message for message in redis.hvals("unacked"))
         row = {"signal": name, "ack": ack, "exit": code, "state": state}
-        rows.append(row | {"queue": redis.llen(queue), "unacked": held})
+        rows.append(row | {"queue": redis.llen(queue), "unacked": unacked})
     record("matrix", rows)
     assert [tuple(row.values()) for row in rows] == [
         ("SIGTERM", "early", 0, "SUCCESS", 0, 0),
@@ -65,20 +75,20 @@ def test_what_becomes_of_a_running_task(stack, django, redis, record):
 
 @pytest.mark.since("5.6", fails=r"'long', 0, 'RETRY', 1, 0\) != ")
 @pytest.mark.since("5.5", fails="waited for 'Initiating Soft Shutdown'")
-def test_a_soft_shutdown_ends_the_short_task_and_gives_back_the_long_one(stack, django, redis, record):
-    """With the soft shutdown, a task that ends within the time given ends, and the worker still waits that time out;
-    a longer task goes back to its queue.
+def test_a_soft_shutdown_finishes_a_short_task_and_requeues_a_long_one(stack, django, redis, record):
+    """During a soft shutdown, a task that ends within the timeout succeeds, and the worker still waits for the whole
+    timeout. A longer task is requeued.
 
-    Avec l'arrêt progressif, une tâche qui finit dans le temps accordé se termine, et le worker attend quand même tout
-    ce temps ; une tâche plus longue retourne dans sa file.
+    Pendant un soft shutdown, une tâche qui se termine dans le délai réussit, et le worker attend quand même tout le
+    délai. Une tâche plus longue est remise dans la file.
     """
     rows = []
     for task, given in (("short", 6), ("long", 1)):
         worker = stack.worker("--queues", task, settings={"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": given})
         file = slow_file(stack, f"{task}.txt")
         django(f"result = {send(task)}")
-        with reader(file) as feed:
-            accepted(django)
+        with open_once_read(file) as feed:
+            wait_for_start(django)
             began = time.monotonic()
             worker.signal(signal.SIGQUIT)
             worker.wait_for("Initiating Soft Shutdown")
@@ -89,18 +99,18 @@ def test_a_soft_shutdown_ends_the_short_task_and_gives_back_the_long_one(stack, 
         assert time.monotonic() - began >= given
         state = django("result.state")
         row = {"task": task, "exit": code, "state": state}
-        rows.append(row | {"queue": redis.llen(task), "unacked": held(redis)})
+        rows.append(row | {"queue": redis.llen(task), "unacked": in_flight(redis)})
     record("soft", rows)
     assert [tuple(row.values()) for row in rows] == [("short", 0, "SUCCESS", 0, 0), ("long", 0, "PENDING", 1, 0)]
 
 
 @soft
-def test_the_compose_file_gives_the_task_back_and_the_next_worker_starts_it_over(stack, django, redis):
-    """The signal of `docker-compose.yml` gives the task back, and the next worker starts it over; run several times,
-    the task leaves one file.
+def test_the_compose_file_requeues_the_task_and_the_next_worker_reruns_it(stack, django, redis):
+    """With the stop signal of `docker-compose.yml`, the worker requeues the task, and the next worker runs it from the
+    start. A task that runs several times leaves one file.
 
-    Le signal de `docker-compose.yml` rend la tâche à la file, et le worker suivant la reprend du début ; exécutée
-    plusieurs fois, la tâche ne laisse qu'un fichier.
+    Avec le signal d'arrêt de `docker-compose.yml`, le worker remet la tâche dans la file, et le worker suivant la
+    rejoue depuis le début. Une tâche exécutée plusieurs fois ne laisse qu'un fichier.
     """
     stopped = stack.worker(settings={"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1})
     with running(stack, django):
@@ -117,18 +127,20 @@ def test_the_compose_file_gives_the_task_back_and_the_next_worker_starts_it_over
 
 
 def test_the_grace_period_is_longer_than_the_soft_shutdown(stack, django):
-    """`stop_grace_period` leaves the soft shutdown all its time, and some more to give the messages back.
+    """`stop_grace_period` is at least 10 seconds longer than the soft shutdown timeout, which leaves time to requeue
+    messages.
 
-    `stop_grace_period` laisse à l'arrêt progressif tout son temps, et un peu plus pour rendre les messages.
+    `stop_grace_period` dure au moins 10 secondes de plus que le délai du soft shutdown, ce qui laisse le temps de
+    remettre les messages dans la file.
     """
     grace = int(compose_file(stack)["stop_grace_period"].removesuffix("s"))
     assert grace >= django("from django.conf import settings; settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT") + 10
 
 
-def test_the_compose_file_says_what_the_stack_says(stack):
-    """What this `docker-compose.yml` says of the worker, that of the whole stack says too.
+def test_the_compose_file_matches_that_of_the_whole_stack(stack):
+    """This `docker-compose.yml` and that of the whole stack have the same values for the worker.
 
-    Ce que ce `docker-compose.yml` dit du worker, celui de la pile entière le dit aussi.
+    Ce `docker-compose.yml` et celui de la stack complète ont les mêmes valeurs pour le worker.
     """
     root = yaml.safe_load((stack.project.root / "docker-compose.yml").read_text())["services"]["worker"]
     shown = compose_file(stack)
@@ -137,25 +149,25 @@ def test_the_compose_file_says_what_the_stack_says(stack):
 
 @soft
 def test_a_grace_period_that_is_too_short_leaves_the_message_in_unacked(worker, django, redis, stack):
-    """If SIGKILL comes before the end of the soft shutdown, the message is not given back: it stays in `unacked`.
+    """If SIGKILL arrives before the end of the soft shutdown, the message is not requeued. It stays in `unacked`.
 
-    Si SIGKILL arrive avant la fin de l'arrêt progressif, le message n'est pas rendu : il reste dans `unacked`.
+    Si SIGKILL arrive avant la fin du soft shutdown, le message n'est pas remis dans la file. Il reste dans `unacked`.
     """
     cut = worker()
     with running(stack, django):
         cut.signal(signal.SIGQUIT)
         cut.wait_for("Initiating Soft Shutdown")
         cut.kill_group()
-    assert (redis.llen("celery"), held(redis)) == (0, 1)
+    assert (redis.llen("celery"), in_flight(redis)) == (0, 1)
 
 
 def test_an_idle_worker_stops_at_once(worker):
-    """A worker that runs nothing stops at once, whatever the time of the soft shutdown.
+    """A worker that runs no task stops without a soft shutdown.
 
-    Un worker qui n'exécute rien s'arrête aussitôt, quelle que soit la durée de l'arrêt progressif.
+    Un worker qui n'exécute aucune tâche s'arrête sans soft shutdown.
     """
     idle = worker()
-    assert ". core.tasks.ping" in idle.log
+    assert ". core.tasks.ping" in idle.log  # the settings of this recipe keep the other apps
     idle.signal(signal.SIGQUIT)
     idle.wait()
     assert "worker: Cold shutdown" in idle.log
@@ -164,32 +176,35 @@ def test_an_idle_worker_stops_at_once(worker):
 
 @soft
 def test_remap_sigterm_makes_sigterm_do_what_sigquit_does(worker, django, redis, stack):
-    """With `REMAP_SIGTERM=SIGQUIT` in the worker's environment, SIGTERM starts the soft shutdown.
+    """With `REMAP_SIGTERM=SIGQUIT` in the environment of the worker, SIGTERM starts the soft shutdown, and the task is
+    requeued.
 
-    Avec `REMAP_SIGTERM=SIGQUIT` dans l'environnement du worker, SIGTERM déclenche l'arrêt progressif.
+    Avec `REMAP_SIGTERM=SIGQUIT` dans l'environnement du worker, SIGTERM déclenche le soft shutdown, et la tâche est
+    remise dans la file.
     """
     remapped = worker(env={"REMAP_SIGTERM": "SIGQUIT"}, settings={"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1})
     with running(stack, django):
         remapped.signal(signal.SIGTERM)
         remapped.wait_for("Initiating Soft Shutdown")
         remapped.wait()
-    assert (redis.llen("celery"), held(redis)) == (1, 0)
+    assert (redis.llen("celery"), in_flight(redis)) == (1, 0)
 
 
 @pytest.mark.since("5.5", fails=r"\(0, 0\) == \(1, 0\)|still running after", down_to="5.3")
 def test_a_second_signal_cuts_a_warm_shutdown_short(worker, django, redis, stack):
-    """A warm shutdown waits for the task without limit; SIGQUIT cuts it short, and the message goes back to the queue.
+    """A warm shutdown waits for the running task. A SIGQUIT during this wait ends it, and the message is requeued.
 
-    Un arrêt à chaud attend la tâche sans limite ; SIGQUIT l'abrège, et le message retourne dans la file.
+    Un arrêt à chaud (warm shutdown) attend la tâche en cours. Un SIGQUIT pendant cette attente y met fin, et le message
+    est remis dans la file.
     """
     waiting = worker(settings=AT_ONCE)
     with running(stack, django):
         waiting.signal(signal.SIGTERM)
         waiting.wait_for("worker: Warm shutdown")
-        assert held(redis) == 1
+        assert in_flight(redis) == 1
         waiting.signal(signal.SIGQUIT)
         waiting.wait()
-    assert (redis.llen("celery"), held(redis)) == (1, 0)
+    assert (redis.llen("celery"), in_flight(redis)) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -199,20 +214,20 @@ def test_a_second_signal_cuts_a_warm_shutdown_short(worker, django, redis, stack
         pytest.param("SIGQUIT", marks=pytest.mark.since("5.5", fails=r"\(7, 0\) == \(8, 0\)", down_to="5.3")),
     ],
 )
-def test_each_task_runs_once_over_a_restart(stack, django, redis, name):
-    """What a worker had reserved goes back to the queue, with SIGTERM as with SIGQUIT: of eight tasks sent, each one
-    succeeds once, on one worker or on the next.
+def test_each_task_succeeds_once_across_a_restart(stack, django, redis, name):
+    """A worker that stops with SIGTERM or SIGQUIT requeues the tasks that it has reserved. Each of the eight tasks,
+    except one that is not due yet, succeeds once, on this worker or on the next.
 
-    Ce qu'un worker avait réservé retourne dans la file, avec SIGTERM comme avec SIGQUIT : sur huit tâches envoyées,
-    chacune réussit une fois, sur un worker ou sur le suivant.
+    Un worker arrêté par SIGTERM ou SIGQUIT remet dans la file les tâches qu'il a réservées. Chacune des huit tâches,
+    sauf une qui n'est pas encore échue, réussit une fois, sur ce worker ou sur le suivant.
     """
     first = stack.worker(settings=AT_ONCE)
     file = slow_file(stack, SLOW)
     django("sent = [compress.delay('slow.txt'), compress.apply_async(('a.txt',), countdown=3600)]")
-    with reader(file) as feed:
+    with open_once_read(file) as feed:
         django("sent += [compress.delay('a.txt') for _ in range(5)]")
-        wait_until(lambda: held(redis) == 5)  # the one that runs, the one that waits for its time, and three more
-        accepted(django)
+        wait_until(lambda: in_flight(redis) == 5)  # the running task, the delayed one, and three more
+        wait_for_start(django)
         first.signal(getattr(signal, name))
         first.wait_for("shutdown (MainProcess)")
         django("sent.append(compress.delay('a.txt'))")
@@ -221,19 +236,21 @@ def test_each_task_runs_once_over_a_restart(stack, django, redis, name):
             feed.close()
         first.wait()
     left = 7 if name == "SIGTERM" else 8
-    assert (redis.llen("celery"), held(redis)) == (left, 0)
+    assert (redis.llen("celery"), in_flight(redis)) == (left, 0)
     second = stack.worker()
     if name == "SIGQUIT":
         finish(stack)
     django("[each.get(timeout=30) for each in sent if each is not sent[1]]")
-    wait_until(lambda: (redis.llen("celery"), held(redis)) == (0, 1) and succeeded(second) >= left - 1)
-    assert (succeeded(first), succeeded(second)) == (8 - left, left - 1)  # one still waits for its time
+    wait_until(lambda: (redis.llen("celery"), in_flight(redis)) == (0, 1) and succeeded(second) >= left - 1)
+    assert (succeeded(first), succeeded(second)) == (8 - left, left - 1)  # one task is not due yet
 
 
 def test_sigkill_loses_a_task_that_was_acknowledged_early(worker, django, redis, stack):
-    """Acknowledged early, a task that SIGKILL cut is lost: nothing is left of it in Redis, and it stays PENDING.
+    """If SIGKILL interrupts a task that was acknowledged early, the task is lost. It is neither in the queue nor in
+    `unacked`, and stays PENDING.
 
-    Acquittée tôt, une tâche coupée par SIGKILL est perdue : il n'en reste rien dans Redis, et elle reste PENDING.
+    Si SIGKILL interrompt une tâche acquittée tôt, elle est perdue. Elle n'est ni dans la file ni dans `unacked`, et
+    reste PENDING.
     """
     assert end_of_an_early_task(worker, django, stack, lambda killed: killed.kill_group()) == "PENDING"
     wait_until(lambda: redis.exists("celery", "unacked") == 0)
@@ -241,43 +258,48 @@ def test_sigkill_loses_a_task_that_was_acknowledged_early(worker, django, redis,
 
 @pytest.mark.since("5.5", fails="'(FAILURE|PENDING)' == 'RETRY'")
 def test_sigquit_leaves_a_task_that_was_acknowledged_early_in_retry(worker, django, redis, stack):
-    """Acknowledged early, a task that SIGQUIT cut is lost as well, and its state says RETRY, which nobody will do.
+    """If SIGQUIT interrupts a task that was acknowledged early, the task is lost too. Its state is RETRY, but no worker
+    runs it again.
 
-    Acquittée tôt, une tâche coupée par SIGQUIT est perdue aussi, et son état annonce un RETRY que personne ne fera.
+    Si SIGQUIT interrompt une tâche acquittée tôt, elle est perdue aussi. Son état est RETRY, mais aucun worker ne la
+    rejoue.
     """
     assert end_of_an_early_task(worker, django, stack, lambda stopped: stopped.signal(signal.SIGQUIT)) == "RETRY"
     wait_until(lambda: redis.exists("celery", "unacked") == 0)
 
 
 def test_after_sigkill_a_late_task_waits_for_the_visibility_timeout(worker, django, redis, stack):
-    """Acknowledged late, a task that SIGKILL cut waits in `unacked`: a new worker runs it once the visibility timeout
-    has passed, not before.
+    """If SIGKILL interrupts a task with late acknowledgement, its message stays in `unacked`. A new worker runs it
+    after the visibility timeout, not before.
 
-    Acquittée tard, une tâche coupée par SIGKILL attend dans `unacked` : un nouveau worker ne l'exécute qu'une fois
-    passé le délai de visibilité.
+    Si SIGKILL interrompt une tâche à acquittement tardif, son message reste dans `unacked`. Un nouveau worker l'exécute
+    après le délai de visibilité, pas avant.
     """
     killed = worker()
     with running(stack, django):
         killed.kill_group()
     patient = worker(name="patient")
     assert django("compress.delay('a.txt').get(timeout=30)")
-    wait_until(lambda: (redis.llen("celery"), held(redis)) == (0, 1))
+    wait_until(lambda: (redis.llen("celery"), in_flight(redis)) == (0, 1))
     patient.stop()
-    wait_until(lambda: too_long_held(redis))
+    unlock(redis)
+    wait_until(lambda: all_expired(redis))
     worker(name="hurried", settings=FAST)
     finish(stack)
     assert django("result.get(timeout=30)") == "slow.txt.gz"
 
 
-def test_where_the_message_is_shows_in_redis(worker, django, console, stack, redis):
-    """After a stop, two commands tell whether the message was given back (`celery`) or left behind (`unacked`).
+def test_redis_shows_whether_the_message_was_requeued(worker, django, console, stack, redis):
+    """After a stop, two commands show how many messages are in the queue (`celery`) and how many were left in
+    `unacked`.
 
-    Après un arrêt, deux commandes disent si le message a été rendu (`celery`) ou abandonné (`unacked`).
+    Après un arrêt, deux commandes montrent combien de messages sont dans la file (`celery`), et combien sont restés
+    dans `unacked`.
     """
     killed = worker()
     with running(stack, django):
         django("compress.delay('a.txt')")
-        wait_until(lambda: held(redis) == 2)
+        wait_until(lambda: in_flight(redis) == 2)
         killed.kill_group()
     django("compress.delay('a.txt')")
     assert [step.output for step in console("left.console")] == ["(integer) 1", "(integer) 2"]
@@ -285,22 +307,22 @@ def test_where_the_message_is_shows_in_redis(worker, django, console, stack, red
 
 @contextmanager
 def running(stack, django):
-    """Send a task and wait until it runs: it goes on until `finish`."""
+    """Send a task and wait until it runs. It does not end within this context."""
     file = slow_file(stack, SLOW)
     django(f"result = compress.delay({SLOW!r})")
-    with reader(file):
-        accepted(django)
+    with open_once_read(file):
+        wait_for_start(django)
         yield
 
 
 def finish(stack):
-    """Let the task end that a next worker has taken up again."""
-    with reader(stack.folder / "public" / SLOW) as feed:
+    """Let the task end that the next worker runs again."""
+    with open_once_read(stack.folder / "public" / SLOW) as feed:
         feed.write(b"abc")
 
 
 def end_of_an_early_task(worker, django, stack, end):
-    """The state of a task that *end* cut, once a next worker has run all that it found."""
+    """The state of a task that *end* interrupted, after the next worker has run another task."""
     first = worker(settings=EARLY | AT_ONCE)
     with running(stack, django):
         end(first)
@@ -311,13 +333,13 @@ def end_of_an_early_task(worker, django, stack, end):
 
 
 def compose_file(stack):
-    """What the recipe's docker-compose.yml says of the worker."""
+    """The worker in the docker-compose.yml of the recipe."""
     file = stack.project.recipes / "shutdown" / "docker-compose.yml"
     return yaml.safe_load(file.read_text())["services"]["worker"]
 
 
-def too_long_held(redis):
-    """Whether a worker with FAST gives all that is held back as it starts: older Celery looks no second time."""
+def all_expired(redis):
+    """Whether a worker with FAST redelivers all messages when it starts: older releases do not look again soon."""
     limit = FAST["CELERY_BROKER_TRANSPORT_OPTIONS"]["visibility_timeout"]
     return not redis.zcount("unacked_index", time.time() - limit, "inf")
 
@@ -327,5 +349,5 @@ def succeeded(worker):
 
 
 def send(queue):
-    """The source that sends the task on the file of *queue*."""
+    """The code that sends the task for the file of *queue*."""
     return f"compress.apply_async(('{queue}.txt',), queue='{queue}')"

@@ -1,5 +1,5 @@
 import pytest
-from situations import accepted, django_with_file, held, slow_file
+from situations import django_with_file, in_flight, slow_file, wait_for_start
 
 from cookbook.testing import DjangoError, wait_until
 
@@ -16,13 +16,13 @@ def django(stack):
 
 @stamps
 def test_a_task_whose_stamp_is_revoked_is_discarded(worker, django, redis):
-    """A waiting task whose stamp is revoked does not run when its time comes: its state becomes REVOKED.
+    """A waiting task whose stamp is revoked does not run when it is due. Its state becomes REVOKED.
 
-    Une tâche en attente dont l'estampille est révoquée ne s'exécute pas à l'heure dite : son état devient REVOKED.
+    Une tâche en attente dont le stamp est révoqué ne s'exécute pas à son échéance. Son état devient REVOKED.
     """
     worker = worker()
     django("result = start_import(42, 'a.dcm', delay=2)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("cancel_imports(42)")
     worker.wait_for("revoked by header: {'scan_id': '42'}")
     assert wait_until(lambda: django("result.state") == "REVOKED")
@@ -30,44 +30,46 @@ def test_a_task_whose_stamp_is_revoked_is_discarded(worker, django, redis):
 
 @stamps
 def test_one_revocation_reaches_every_task_with_the_stamp_and_no_other(worker, django, redis):
-    """One call cancels every task that carries the stamp, and leaves the others alone.
+    """One call cancels every task with the stamp and no other.
 
-    Un seul appel annule toutes les tâches qui portent l'estampille, et laisse les autres en paix.
+    Un seul appel annule toutes les tâches qui portent le stamp, et aucune autre.
     """
     worker()
     django(
         "doomed = [start_import(42, 'a.dcm', delay=2) for _ in range(3)]; spared = start_import(7, 'a.dcm', delay=2)"
     )
-    wait_until(lambda: held(redis) == 4)
+    wait_until(lambda: in_flight(redis) == 4)
     django("cancel_imports(42)")
     assert django("spared.get(timeout=30)") == 3
     wait_until(lambda: django("[each.state for each in doomed]") == ["REVOKED"] * 3)
 
 
 @stamps
-def test_the_message_stays_in_redis_until_its_time_comes(worker, django, redis):
-    """Revoking takes nothing out of Redis: the worker keeps the message until its time, and drops it only then.
+def test_the_message_stays_in_redis_until_the_task_is_due(worker, django, redis):
+    """Revoking removes nothing from Redis. The message stays in `unacked` until the task is due, when the worker
+    discards it.
 
-    Révoquer n'enlève rien de Redis : le worker garde le message jusqu'à son heure, et ne le jette qu'alors.
+    Révoquer ne supprime rien dans Redis. Le message reste dans `unacked` jusqu'à l'échéance de la tâche, où le worker
+    l'écarte.
     """
     worker = worker()
     django("start_import(42, 'a.dcm', delay=3)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     django("cancel_imports(42)")
-    assert held(redis) == 1
+    assert in_flight(redis) == 1
     worker.wait_for("Discarding revoked task")
-    wait_until(lambda: held(redis) == 0)
+    wait_until(lambda: in_flight(redis) == 0)
 
 
 @stamps
 def test_the_command_line_revokes_a_stamp_too(worker, django, redis, console):
-    """`celery control revoke_by_stamped_headers` does the same; `inspect revoked` shows nothing of it.
+    """`celery control revoke_by_stamped_headers` does the same. `inspect revoked` does not list the stamp.
 
-    `celery control revoke_by_stamped_headers` fait la même chose ; `inspect revoked` n'en montre rien.
+    `celery control revoke_by_stamped_headers` fait la même chose. `inspect revoked` ne liste pas le stamp.
     """
     worker()
     django("start_import(42, 'a.dcm', delay=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     _, revoked, listed, left = console("cancel.console")
     assert "flagged as revoked" in revoked.output
     assert "- empty -" in listed.output
@@ -75,16 +77,16 @@ def test_the_command_line_revokes_a_stamp_too(worker, django, redis, console):
 
 
 @stamps
-def test_a_task_that_runs_already_is_left_alone(worker, django, stack):
-    """A task that is running goes on to its end: revoking its stamp does not stop it.
+def test_revoking_a_stamp_does_not_stop_a_running_task(worker, django, stack):
+    """Revoking its stamp does not stop a task that is running.
 
-    Une tâche en cours va jusqu'au bout : révoquer son estampille ne l'arrête pas.
+    Révoquer son stamp n'arrête pas une tâche en cours.
     """
     worker()
     scan = slow_file(stack, "slow.dcm")
     django("result = start_import(42, 'slow.dcm', delay=0)")
     with scan.open("wb") as feed:  # opens once the task reads
-        accepted(django)
+        wait_for_start(django)
         assert django(REVOKE)
         feed.write(b"abcd")
     assert django("result.get(timeout=30)") == 4
@@ -92,15 +94,15 @@ def test_a_task_that_runs_already_is_left_alone(worker, django, stack):
 
 @stamps
 def test_terminate_kills_the_running_task(worker, django, stack):
-    """With `terminate=True` the process that runs the task is killed, and the task is REVOKED.
+    """With `terminate=True`, the process that runs the task is killed, and the state of the task is REVOKED.
 
-    Avec `terminate=True`, le processus qui exécute la tâche est tué, et la tâche est REVOKED.
+    Avec `terminate=True`, le processus qui exécute la tâche est tué, et l'état de la tâche est REVOKED.
     """
     worker()
     scan = slow_file(stack, "slow.dcm")
     django("result = start_import(42, 'slow.dcm', delay=0)")
     with scan.open("wb"):  # opens once the task reads
-        accepted(django)
+        wait_for_start(django)
         django("inspect = app.control.inspect(['worker1@cookbook'], timeout=30)")
         pid = django("inspect.active()['worker1@cookbook'][0]['worker_pid']")
         processes = "inspect.stats()['worker1@cookbook']['pool']['processes']"
@@ -112,9 +114,9 @@ def test_terminate_kills_the_running_task(worker, django, stack):
 
 @stamps
 def test_a_revoked_stamp_discards_future_tasks_too(worker, django):
-    """A revoked stamp stays revoked: a task sent later with the same stamp is discarded as well.
+    """A stamp stays revoked: a task sent later with the same stamp is discarded too.
 
-    Une estampille révoquée le reste : une tâche envoyée plus tard avec la même estampille est écartée aussi.
+    Un stamp reste révoqué : une tâche envoyée plus tard avec le même stamp est écartée aussi.
     """
     worker()
     assert django(REVOKE)
@@ -123,11 +125,12 @@ def test_a_revoked_stamp_discards_future_tasks_too(worker, django):
 
 
 @stamps
-def test_a_number_is_not_its_text(worker, django):
-    """`42` is not `'42'`: a stamp sent as a number is not revoked by its text, the only form the command line knows.
+def test_a_number_does_not_match_its_text(worker, django):
+    """`42` is not `'42'`. Revoking the text `'42'`, which is all the command line can do, does not revoke a stamp that
+    was sent as a number.
 
-    `42` n'est pas `'42'` : une estampille envoyée comme nombre n'est pas révoquée par son texte, seule forme que
-    connaît la ligne de commande.
+    `42` n'est pas `'42'`. Révoquer le texte `'42'`, seule possibilité en ligne de commande, ne révoque pas un stamp
+    envoyé comme nombre.
     """
     worker()
     assert django(REVOKE)
@@ -137,9 +140,9 @@ def test_a_number_is_not_its_text(worker, django):
 
 @stamps
 def test_without_stamped_headers_there_is_no_stamp(worker, django):
-    """Without `stamped_headers=["scan_id"]` the option `scan_id` is no stamp, and nothing says so.
+    """Without `stamped_headers=["scan_id"]`, the option `scan_id` is not a stamp, and no error is raised.
 
-    Sans `stamped_headers=["scan_id"]`, l'option `scan_id` n'est pas une estampille, et rien ne le signale.
+    Sans `stamped_headers=["scan_id"]`, l'option `scan_id` n'est pas un stamp, et aucune erreur n'est levée.
     """
     worker()
     assert django(REVOKE)
@@ -149,9 +152,9 @@ def test_without_stamped_headers_there_is_no_stamp(worker, django):
 
 @pytest.mark.since("5.3", fails="DID NOT RAISE")
 def test_stamps_do_not_go_in_headers(django):
-    """Stamps are options of `apply_async`: put into `headers=` they raise KeyError.
+    """Stamps are options of `apply_async`. In `headers=`, they raise KeyError.
 
-    Les estampilles sont des options d'`apply_async` : dans `headers=`, elles lèvent KeyError.
+    Les stamps sont des options d'`apply_async`. Dans `headers=`, ils lèvent KeyError.
     """
     with pytest.raises(DjangoError) as failure:
         django("import_scan.apply_async(('a.dcm',), headers={'scan_id': '42'}, stamped_headers=['scan_id'])")
@@ -161,9 +164,9 @@ def test_stamps_do_not_go_in_headers(django):
 @pytest.mark.parametrize("statedb", [False, True])
 @stamps
 def test_a_restart_forgets_the_revocation(worker, django, stack, statedb):
-    """A worker that restarts has forgotten the stamp, with `--statedb` too: the task runs.
+    """A worker that restarts has forgotten the revoked stamp, even with `--statedb`: the task runs.
 
-    Un worker qui redémarre a oublié l'estampille, même avec `--statedb` : la tâche s'exécute.
+    Un worker qui redémarre a oublié le stamp révoqué, même avec `--statedb` : la tâche s'exécute.
     """
     flags = ("--statedb", str(stack.folder / "state")) if statedb else ()
     first = worker(*flags)
@@ -175,10 +178,12 @@ def test_a_restart_forgets_the_revocation(worker, django, stack, statedb):
 
 
 @stamps
-def test_a_new_worker_does_not_learn_of_it_from_its_neighbours(worker, django):
-    """A worker that joins later learns the revoked ids from its neighbours, not the revoked stamps: it runs the task.
+def test_a_new_worker_does_not_learn_revoked_stamps_from_other_workers(worker, django):
+    """A worker that starts later learns the revoked ids from the other workers, but not the revoked stamps: it runs the
+    task.
 
-    Un worker qui arrive plus tard apprend de ses voisins les ids révoqués, pas les estampilles : il exécute la tâche.
+    Un worker démarré plus tard apprend des autres workers les ids révoqués, mais pas les stamps révoqués : il exécute
+    la tâche.
     """
     first = worker(name="first", quiet=False)
     assert django(REVOKE)
@@ -190,11 +195,12 @@ def test_a_new_worker_does_not_learn_of_it_from_its_neighbours(worker, django):
     wait_until(lambda: django("by_id.state") == "REVOKED")
 
 
-def test_a_task_that_looks_before_it_acts_survives_a_forgotten_revocation(worker, django):
-    """The task checks that its file still exists: after the deletion it does nothing, whatever the workers remember.
+def test_a_task_that_checks_its_file_does_nothing_after_the_deletion(worker, django):
+    """The task checks that its file still exists. After the deletion of the file, it does nothing, even if no worker
+    knows of the revocation.
 
-    La tâche vérifie que son fichier existe encore : après la suppression elle ne fait rien,
-    quoi que sachent les workers.
+    La tâche vérifie que son fichier existe encore. Après la suppression du fichier, elle ne fait rien, même si aucun
+    worker ne connaît la révocation.
     """
     django("result = start_import(42, 'a.dcm', delay=0)")
     django("public_storage.delete('a.dcm')")
@@ -204,7 +210,7 @@ def test_a_task_that_looks_before_it_acts_survives_a_forgotten_revocation(worker
 
 
 def learned(worker):
-    """Whether *worker* heard of its neighbor as it started; one that gave it up, after a second, is stopped."""
+    """Whether *worker* got a reply from another worker when it started. Otherwise, this stops *worker*."""
     if "mingle: sync complete" in worker.log:
         return True
     worker.stop()

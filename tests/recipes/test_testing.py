@@ -1,20 +1,20 @@
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from celery.contrib.pytest import _create_app
+from situations import copy_project, replace_once
 
 from cookbook.testing import DjangoError, wait_until
 
 PATIENCE = 100  # seconds: for what starts Django, and perhaps a worker, on a slow machine
 EAGER = {"CELERY_TASK_ALWAYS_EAGER": True}
-NOWHERE = "redis://127.0.0.1:1"  # nobody listens there
+NOWHERE = "redis://127.0.0.1:1"  # no server listens there
 TESTS = ("python", "manage.py", "test", "--settings", "testing.settings_tests")
 on_commit = pytest.mark.since("5.4", fails="no attribute 'delay_on_commit'")
 
 SHOP = {
     "__init__.py": "RATES = {}\n",
-    # Imported by the pages of the shop; a worker looks for tasks in tasks.py alone.
+    # The pages of the shop import it. A worker only looks for tasks in tasks.py.
     "jobs.py": """
 from celery import shared_task
 
@@ -123,7 +123,7 @@ def apply_async(task, *args, **options):
 
 call_command("migrate", verbosity=0)
 """
-# For each bug, the test that looks for it: the same for every kind. What never comes is not awaited long.
+# For each bug, the test that looks for it, the same for every kind. Results that never arrive get short timeouts.
 BUGS = {
     "refund.delay(0)": "send(refund, 0)",
     'count.delay({"new"})': "assert send(count, {'new'}).get(timeout=60) == 1",
@@ -135,7 +135,7 @@ BUGS = {
     "atomic(): welcome.delay(pk)": """
 with transaction.atomic():
     sent = send(welcome, Signup.objects.create(email="ada@example.com").pk)
-    sent.get(timeout=60, propagate=False)  # the rest of the request lasts longer than the task
+    sent.get(timeout=60, propagate=False)  # the request lasts longer than the task
 sent.get(timeout=60)
 """,
     'translation.override("fr")': """
@@ -154,7 +154,7 @@ with override_settings(CURRENCY="EUR"):
 
 @pytest.fixture
 def shop(stack):
-    """The settings of a shop whose tasks have a bug each."""
+    """The settings of a shop. Each of its tasks has a bug."""
     (stack.folder / "shop").mkdir()
     for name, text in SHOP.items():
         (stack.folder / "shop" / name).write_text(text)
@@ -165,16 +165,16 @@ def shop(stack):
 
 
 @pytest.fixture
-def copy(project, stack, tmp_path):
-    """A copy of the project that the stack runs instead, for a test to change."""
-    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__"))
-    return stack.cwd
+def copy(stack):
+    return copy_project(stack)
 
 
 def test_what_each_kind_of_test_finds(stack, worker, redis, shop, record):
-    """Each of these bugs, in four kinds of test: the error that the test sees, or none if it passes all the same.
+    """The table shows, for each of these bugs and four kinds of test, the error that the test raises, or none if the
+    test passes despite the bug.
 
-    Chacun de ces bogues, dans quatre sortes de tests : l'erreur que voit le test, ou aucune s'il passe quand même.
+    Le tableau montre, pour chacun de ces bugs et quatre sortes de tests, l'erreur que lève le test, ou aucune s'il
+    passe malgré le bug.
     """
     started = worker(settings=shop | database(stack, "worker"), wait=False)
     plain = stack.django(shop | database(stack, "worker"))
@@ -200,18 +200,18 @@ def test_what_each_kind_of_test_finds(stack, worker, redis, shop, record):
         ('RATES["EUR"] = 2', None, None, None, "KeyError"),
         ('override_settings(CURRENCY="EUR")', None, None, None, "AttributeError"),
     ]
-    # Late by hours, and waiting for nobody: more time would not have helped.
-    # A result may be there before the acknowledgement of its message.
+    # These tasks are hours from due or in a queue without a worker, so a longer timeout would not have helped.
+    # A result may arrive before the acknowledgement of its message.
     wait_until(lambda: (redis.hlen("unacked"), redis.llen("lowprio")) == (2, 2))
 
 
 @pytest.mark.since("5.4", fails=r"tests\.console.*ERROR")
 def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(console, redis, results):
-    """These tests pass, and none of their messages reaches database 0, where a worker of the site would run them, nor
-    any of their results database 1.
+    """The tests pass. None of their messages reaches database 0, where a worker of the site would run them, and none of
+    their results reaches database 1.
 
-    Ces tests passent, et aucun de leurs messages n'atteint la base 0, où un worker du site les exécuterait, ni aucun de
-    leurs résultats la base 1.
+    Les tests passent. Aucun de leurs messages n'atteint la base 0, où un worker du site les exécuterait, et aucun de
+    leurs résultats n'atteint la base 1.
     """
     [run] = console("tests.console", timeout=PATIENCE)
     assert [line.rpartition(" ... ")[2] for line in run.output.splitlines()] == ["ok"] * 3
@@ -219,7 +219,7 @@ def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(cons
 
 
 @pytest.mark.parametrize(
-    ("change", "tests", "said"),
+    ("change", "tests", "message"),
     [
         (("tasks.py", "[signup.email]", "['bob@example.com']"), "test_signups", "FAIL: test_the_message_goes_to_who"),
         (("signups.py", "welcome.delay_on_commit(signup.pk)", "str()"), "test_signups", "FAIL: test_the_welcome"),
@@ -238,26 +238,26 @@ def test_the_tests_of_the_recipe_pass_and_leave_the_queue_of_the_site_alone(cons
     ],
     ids=["wrong address", "not sent", "not written", "no worker"],
 )
-def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change, tests, said):
-    """A wrong address, a message that is not sent, a date that is not written, a task that no worker runs: the tests of
-    the recipe fail for each.
+def test_the_tests_of_the_recipe_fail_when_the_code_is_wrong(stack, copy, change, tests, message):
+    """The tests of the recipe fail in each of these cases: a wrong address, a message that is not sent, a date that is
+    not saved, a task that no worker runs.
 
-    Une mauvaise adresse, un message qui n'est pas envoyé, une date qui n'est pas écrite, une tâche qu'aucun worker
-    n'exécute : pour chacun, les tests de la recette échouent.
+    Les tests de la recette échouent dans chacun de ces cas : une mauvaise adresse, un message non envoyé, une date non
+    enregistrée, une tâche qu'aucun worker n'exécute.
     """
     file, line, bug = change
-    replace(copy / "testing" / file, line, bug)
+    replace_once(copy / "testing" / file, line, bug)
     run = stack.start([*TESTS, f"testing.{tests}"])
     assert run.wait(PATIENCE) == 1
-    run.wait_for(said)
+    run.wait_for(message)
 
 
 def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrupted_run(stack, copy):
-    """The worker of the tests has one process, prints nothing among the tests, leaves the settings of their class in
-    force, and never runs what an interrupted run left in the queue.
+    """The worker of the tests has one process and prints nothing among the tests. The settings of the test class stay
+    in force. The worker never runs a task that an interrupted run left in the queue.
 
-    Le worker des tests a un seul processus, n'affiche rien au milieu des tests, laisse en vigueur les réglages de leur
-    classe, et n'exécute jamais ce qu'une exécution interrompue a laissé dans la file.
+    Le worker des tests n'a qu'un processus et n'affiche rien au milieu des tests. Les réglages de la classe de test
+    restent en vigueur. Le worker n'exécute jamais une tâche qu'une exécution interrompue a laissée dans la file.
     """
     (copy / "testing/test_own.py").write_text(OWN_TESTS)
     queue, stored = stack.redis(2), stack.redis(3)
@@ -273,7 +273,7 @@ def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrup
 
 
 @pytest.mark.parametrize(
-    ("line", "bug", "said"),
+    ("line", "bug", "message"),
     [
         ('"-A", "core"', '"-A", "absent"', "in setUpClass"),
         pytest.param(
@@ -285,26 +285,26 @@ def test_the_worker_of_the_tests_runs_one_task_at_a_time_and_none_of_an_interrup
     ],
     ids=["no worker", "no answer"],
 )
-def test_the_tests_wait_no_longer_than_told(stack, copy, line, bug, said):
-    """If the worker does not start, or no longer answers, the tests fail once their time is up.
+def test_the_tests_fail_with_a_timeout_if_the_worker_does_not_answer(stack, copy, line, bug, message):
+    """If the worker does not start or does not answer, the tests fail with TimeoutError once the timeout has passed.
 
-    Si le worker ne démarre pas, ou ne répond plus, les tests échouent une fois leur délai passé.
+    Si le worker ne démarre pas ou ne répond pas, les tests échouent avec TimeoutError une fois le délai écoulé.
     """
     helper = copy / "testing/worker.py"
-    replace(helper, line, bug)
-    replace(helper, "timeout=30", "timeout=1")
+    replace_once(helper, line, bug)
+    replace_once(helper, "timeout=30", "timeout=1")
     if "absent" in bug:
-        replace(helper, "timeout=60", "timeout=2")
+        replace_once(helper, "timeout=60", "timeout=2")
     run = stack.start([*TESTS, "testing.test_with_worker"])
     assert run.wait(PATIENCE) == 1
     run.wait_for("celery.exceptions.TimeoutError: The operation timed out.")
-    assert said in run.log
+    assert message in run.log
 
 
 def test_a_worker_that_does_not_stop_is_killed(stack):
-    """`stop` asks the worker to stop; one that does not within ten seconds is killed.
+    """`stop` asks the worker to stop. If the worker ignores the signal, `stop` kills it.
 
-    `stop` demande au worker de s'arrêter ; celui qui ne le fait pas en dix secondes est tué.
+    `stop` demande au worker de s'arrêter. Si celui-ci ignore le signal, `stop` le tue.
     """
     django = stack.django()
     django(
@@ -323,19 +323,19 @@ def test_a_worker_that_does_not_stop_is_killed(stack):
 
 
 def test_eager_tests_see_the_error_of_a_task(stack):
-    """With the settings of the tests, `delay` raises what the task raises.
+    """With the test settings, `delay` raises the error of the task.
 
-    Avec les réglages des tests, `delay` lève ce que lève la tâche.
+    Avec les réglages de test, `delay` lève l'erreur de la tâche.
     """
     django = stack.django(env={"DJANGO_SETTINGS_MODULE": "testing.settings_tests"})
     django("from core.celery import app\n@app.task\ndef fail(): raise KeyError")
     assert failure(django, "fail.delay()") == "KeyError"
 
 
-def test_the_welcome_is_one_mail_and_writes_one_column(stack):
-    """The task sends one mail, and writes one column: what else changed in the row meanwhile stays.
+def test_the_welcome_sends_one_email_and_updates_one_column(stack):
+    """The task sends one email and updates one column, so it does not overwrite other changes to the row.
 
-    La tâche envoie un courriel, et n'écrit qu'une colonne : ce qui a changé entre-temps dans la ligne reste.
+    La tâche envoie un e-mail et ne met à jour qu'une colonne : elle n'écrase pas les autres modifications de la ligne.
     """
     django = stack.django(database(stack, "mail") | {"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"})
     django(
@@ -357,10 +357,10 @@ def test_the_welcome_is_one_mail_and_writes_one_column(stack):
     assert django("queries.captured_queries[-1]['sql'].split(' WHERE ')[0].count('=')") == 1
 
 
-def test_the_migrations_are_those_of_the_model(stack):
-    """The migrations are those of the model.
+def test_the_migrations_match_the_model(stack):
+    """The migrations match the model.
 
-    Les migrations sont celles du modèle.
+    Les migrations correspondent au modèle.
     """
     made = stack.start(["python", "manage.py", "makemigrations", "--check", "--dry-run"])
     assert made.wait(PATIENCE) == 0
@@ -368,9 +368,9 @@ def test_the_migrations_are_those_of_the_model(stack):
 
 @pytest.mark.since("5.4", fails="'AttributeError' == 'KeyError'")
 def test_a_signup_that_fails_leaves_no_row(stack):
-    """A signup that fails before its message is due to leave writes no row either.
+    """If the call of `delay_on_commit` fails, the signup leaves no row in the database.
 
-    Une inscription qui échoue avant que son message ne soit à envoyer n'écrit pas de ligne non plus.
+    Si l'appel de `delay_on_commit` échoue, l'inscription ne laisse aucune ligne en base.
     """
     django = stack.django(database(stack, "signups"))
     django("from django.core.management import call_command; call_command('migrate', verbosity=0)")
@@ -392,11 +392,11 @@ def test_the_tests_without_a_worker_need_no_redis(stack):
 
 
 def test_the_eager_test_finds_a_message_that_leaves_before_the_commit(stack, copy):
-    """With `delay` instead of `delay_on_commit`, the eager test fails: the message has left before the commit.
+    """With `delay` instead of `delay_on_commit`, the eager test fails because the message is sent before the commit.
 
-    Avec `delay` au lieu de `delay_on_commit`, le test immédiat échoue : le message est parti avant la validation.
+    Avec `delay` au lieu de `delay_on_commit`, le test en mode eager échoue, car le message part avant le commit.
     """
-    replace(copy / "testing/signups.py", "delay_on_commit", "delay")
+    replace_once(copy / "testing/signups.py", "delay_on_commit", "delay")
     tests = stack.start([*TESTS, "testing.test_signups.SignUpTests"])
     assert tests.wait(PATIENCE) == 1
     tests.wait_for("FAIL: test_the_welcome_leaves_once_the_signup_is_committed")
@@ -404,9 +404,9 @@ def test_the_eager_test_finds_a_message_that_leaves_before_the_commit(stack, cop
 
 @on_commit
 def test_under_testcase_the_worker_receives_nothing(stack, copy):
-    """Under `TestCase`, which commits nothing, `delay_on_commit` sends nothing: the test with a worker fails.
+    """Under `TestCase`, which commits nothing, `delay_on_commit` sends nothing, and the test with a worker fails.
 
-    Sous `TestCase`, qui ne valide rien, `delay_on_commit` n'envoie rien : le test avec un worker échoue.
+    Sous `TestCase`, qui ne fait aucun commit, `delay_on_commit` n'envoie rien, et le test avec un worker échoue.
     """
     helper = copy / "testing/worker.py"
     helper.write_text(helper.read_text().replace("TransactionTestCase", "TestCase"))
@@ -415,10 +415,12 @@ def test_under_testcase_the_worker_receives_nothing(stack, copy):
     tests.wait_for("AssertionError: unexpectedly None")
 
 
-def test_the_worker_of_the_tests_sends_no_mail(stack):
-    """Django keeps mail in memory in the process of the tests alone; without `EMAIL_BACKEND`, the worker would send it.
+def test_the_worker_of_the_tests_sends_no_email(stack):
+    """Django only keeps email in memory in the process of the tests. Without `EMAIL_BACKEND`, the worker would send it
+    by SMTP.
 
-    Django garde le courrier en mémoire dans le seul processus des tests ; sans `EMAIL_BACKEND`, le worker l'enverrait.
+    Django ne garde les e-mails en mémoire que dans le processus des tests. Sans `EMAIL_BACKEND`, le worker les
+    enverrait par SMTP.
     """
     django = stack.django(env={"TEST_DATABASE": "unused"})
     django("from django.conf import settings; from testing import settings_worker")
@@ -426,8 +428,8 @@ def test_the_worker_of_the_tests_sends_no_mail(stack):
     assert django("settings_worker.EMAIL_BACKEND") == "django.core.mail.backends.locmem.EmailBackend"
 
 
-def test_a_task_of_the_worker_sends_others_through_redis(stack):
-    """In the worker of the tests, `.delay()` sends a message, as it does on the site.
+def test_delay_in_the_worker_of_the_tests_sends_a_message(stack):
+    """In the worker of the tests, `.delay()` sends a message, as on the site.
 
     Dans le worker des tests, `.delay()` envoie un message, comme sur le site.
     """
@@ -437,9 +439,9 @@ def test_a_task_of_the_worker_sends_others_through_redis(stack):
 
 
 def test_eager_mode_sends_nothing_whatever_the_broker(stack):
-    """In eager mode nothing is sent: a broker that does not answer, here RabbitMQ, does as well as `memory://`.
+    """Eager mode sends nothing. A broker that does not answer, here RabbitMQ, works as well as `memory://`.
 
-    En mode immédiat, rien n'est envoyé : un broker qui ne répond pas, ici RabbitMQ, vaut `memory://`.
+    Le mode eager n'envoie rien. Un broker qui ne répond pas, ici RabbitMQ, convient aussi bien que `memory://`.
     """
     django = stack.django(EAGER | {"CELERY_BROKER_URL": "amqp://127.0.0.1:1"}, env={"REDIS_URL": NOWHERE})
     django("from core.celery import app; from core.tasks import ping")
@@ -448,9 +450,11 @@ def test_eager_mode_sends_nothing_whatever_the_broker(stack):
 
 
 def test_broker_backend_changes_nothing(stack):
-    """`BROKER_BACKEND = "memory"` is no setting: Celery goes on talking to the broker of `CELERY_BROKER_URL`.
+    """Celery has no setting named `BROKER_BACKEND`. With `BROKER_BACKEND = "memory"`, it still uses the broker of
+    `CELERY_BROKER_URL`.
 
-    `BROKER_BACKEND = "memory"` n'est pas un réglage : Celery continue de parler au broker de `CELERY_BROKER_URL`.
+    Celery n'a pas de réglage nommé `BROKER_BACKEND`. Avec `BROKER_BACKEND = "memory"`, il utilise toujours le broker de
+    `CELERY_BROKER_URL`.
     """
     conf = (
         "from celery.app.defaults import SETTING_KEYS; from core.celery import app\n"
@@ -465,11 +469,11 @@ def test_broker_backend_changes_nothing(stack):
 
 
 def test_an_in_process_worker_runs_without_redis(stack):
-    """With `memory://` and `cache+memory://`, a worker inside the process of the tests needs no Redis; until it starts,
-    the message waits in the memory of that process.
+    """With `memory://` and `cache+memory://`, a worker inside the test process needs no Redis. Until it starts, the
+    task stays PENDING.
 
-    Avec `memory://` et `cache+memory://`, un worker dans le processus des tests se passe de Redis ; tant qu'il ne
-    démarre pas, le message attend dans la mémoire de ce processus.
+    Avec `memory://` et `cache+memory://`, un worker dans le processus des tests n'a pas besoin de Redis. Tant qu'il n'a
+    pas démarré, la tâche reste PENDING.
     """
     memory = {"CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": "cache+memory://"}
     django = stack.django(memory, env={"REDIS_URL": NOWHERE})
@@ -480,14 +484,15 @@ def test_an_in_process_worker_runs_without_redis(stack):
     assert django("result.get(timeout=30)") == "pong"
 
 
-def test_the_fixtures_of_celery_use_an_app_of_their_own(stack):
-    """`celery_app` and `celery_worker`, the pytest fixtures of Celery, use an app in memory, without your settings.
+def test_the_fixtures_of_celery_use_their_own_app(stack):
+    """The pytest fixtures of Celery, `celery_app` and `celery_worker`, use their own app in memory, without your
+    settings.
 
-    `celery_app` et `celery_worker`, les fixtures pytest de Celery, utilisent une application en mémoire, sans vos
-    réglages.
+    Les fixtures pytest de Celery, `celery_app` et `celery_worker`, utilisent leur propre application en mémoire, sans
+    vos réglages.
     """
     django = stack.django({"CELERY_TASK_TIME_LIMIT": 60})
-    with _create_app() as its:  # that of the fixtures
+    with _create_app() as its:  # the app of the fixtures
         name = its.main
     django("from celery.contrib.testing.app import TestApp; from core.celery import app; its = TestApp()")
     assert django("its.main") == name != django("app.main")
@@ -496,9 +501,9 @@ def test_the_fixtures_of_celery_use_an_app_of_their_own(stack):
 
 
 def test_eager_mode_without_propagation_hides_the_error(stack, shop):
-    """Without `CELERY_TASK_EAGER_PROPAGATES`, a task that fails in eager mode raises nothing before its result is read.
+    """In eager mode without `CELERY_TASK_EAGER_PROPAGATES`, a task that fails raises nothing until its result is read.
 
-    Sans `CELERY_TASK_EAGER_PROPAGATES`, une tâche qui échoue en mode immédiat ne lève rien avant qu'on lise son
+    En mode eager sans `CELERY_TASK_EAGER_PROPAGATES`, une tâche qui échoue ne lève rien tant qu'on ne lit pas son
     résultat.
     """
     django = stack.django(shop | EAGER)
@@ -508,12 +513,12 @@ def test_eager_mode_without_propagation_hides_the_error(stack, shop):
     assert [failure(django, source) for source in ("result.get()", propagating)] == ["ValueError"] * 2
 
 
-def test_eager_mode_waits_for_no_countdown_and_stores_nothing(stack, results):
-    """In eager mode a countdown of an hour is over at once, and the result is stored nowhere: a page that reads it by
-    its id finds PENDING.
+def test_eager_mode_ignores_countdowns_and_stores_nothing(stack, results):
+    """Eager mode ignores a countdown of an hour and stores no result. A page that reads the result by its id gets
+    PENDING.
 
-    En mode immédiat, un compte à rebours d'une heure passe aussitôt, et le résultat n'est enregistré nulle part : une
-    page qui le relit par son id trouve PENDING.
+    Le mode eager ignore un compte à rebours d'une heure et n'enregistre aucun résultat. Une page qui le relit par son
+    id obtient PENDING.
     """
     django = stack.django(EAGER)
     django("from core.celery import app; from core.tasks import ping")
@@ -522,10 +527,10 @@ def test_eager_mode_waits_for_no_countdown_and_stores_nothing(stack, results):
     assert results.keys() == []
 
 
-def test_store_eager_result_stores_it(stack, results):
-    """With `CELERY_TASK_STORE_EAGER_RESULT` the result is stored, which needs the result backend.
+def test_store_eager_result_stores_the_result(stack, results):
+    """With `CELERY_TASK_STORE_EAGER_RESULT`, eager mode stores the result in the result backend.
 
-    Avec `CELERY_TASK_STORE_EAGER_RESULT`, le résultat est enregistré, ce qui demande le stockage des résultats.
+    Avec `CELERY_TASK_STORE_EAGER_RESULT`, le mode eager enregistre le résultat dans le backend de résultats.
     """
     django = stack.django(EAGER | {"CELERY_TASK_STORE_EAGER_RESULT": True})
     django("from core.celery import app; from core.tasks import ping; result = ping.delay()")
@@ -534,9 +539,9 @@ def test_store_eager_result_stores_it(stack, results):
 
 
 def test_send_task_sends_even_in_eager_mode(stack, redis):
-    """`send_task` ignores eager mode: it sends a message to the broker of the settings.
+    """`send_task` ignores eager mode: it sends a message to the broker.
 
-    `send_task` ignore le mode immédiat : il envoie un message au broker des réglages.
+    `send_task` ignore le mode eager : il envoie un message au broker.
     """
     django = stack.django(EAGER)
     assert django("from core.celery import app; app.send_task('core.tasks.ping').state") == "PENDING"
@@ -544,7 +549,7 @@ def test_send_task_sends_even_in_eager_mode(stack, redis):
 
 
 def found_by(django, *kinds):
-    """The error that a test for each bug sees, by kind of test; None if it passes."""
+    """For each kind of test, the error that the test for each bug raises; None if it passes."""
     django(PRELUDE)
     found = {}
     for kind in kinds:
@@ -564,9 +569,3 @@ def failure(django, source):
 def database(stack, name):
     engine = "django.db.backends.sqlite3"
     return {"DATABASES": {"default": {"ENGINE": engine, "NAME": str(stack.folder / f"{name}.sqlite3")}}}
-
-
-def replace(file, old, new):
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))

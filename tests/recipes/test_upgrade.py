@@ -1,13 +1,12 @@
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from situations import FAST, SLOW_MACHINE, held
+from situations import FAST, SLOW_MACHINE, copy_project, in_flight
 
 from cookbook.testing import environment, find_project, releases, wait_until
 
@@ -67,7 +66,7 @@ SAME = {
     "celery inspect ping -A core": 2,
     "celery -A core inspect ping": 69,
 }
-CHANGED = {  # the release that changed what a line shows, what it showed before, and since
+CHANGED = {  # the release that changed a value, the value before it, and the value since
     "timezone = TIME_ZONE": ("5.3", False, True),
     "revoke_by_stamped_headers": ("5.3", None, "REVOKED"),
     '"stamps" in the message': ("5.3", False, True),
@@ -163,13 +162,13 @@ def of_release(stack, on_celery, release):
 
 @on_each_release
 def test_what_the_lines_of_old_settings_do_on_each_release(of_release, release, record):
-    """What five lines of old settings do, release by release: up to 5.6 they do nothing, 5.7 honours all of them but
-    `BROKER_BACKEND`.
+    """The table shows what five lines of old settings do on each release. Up to Celery 5.6, they do nothing. Celery 5.7
+    honors all of them except `BROKER_BACKEND`.
 
-    Ce que font cinq lignes d'anciens réglages, version par version : jusqu'à 5.6 elles ne font rien, 5.7 les honore
-    toutes sauf `BROKER_BACKEND`.
+    Le tableau montre ce que font cinq lignes d'anciens réglages dans chaque version. Jusqu'à Celery 5.6, elles n'ont
+    aucun effet. Celery 5.7 les applique toutes, sauf `BROKER_BACKEND`.
     """
-    lines = honoured(of_release)
+    lines = honored(of_release)
     record("versions", [of_release.versions()])
     record("old_names", column_of(release, lines))
     values = ["10/s", 9, 100, 60, "redis"] if release == NOW else [None, 4, -1, 24 * 60 * 60, "redis"]
@@ -189,14 +188,14 @@ def test_what_the_lines_of_old_settings_do_on_each_release(of_release, release, 
 
 
 @on_each_release
-def test_what_is_seen_of_a_worker_on_each_release(of_release, release, record):
-    """Most of what one can see of a worker is the same on every release. With 5.3 came stamps and the time zone of
-    Django, with 5.4 the offset in the date of a result, with 5.7 `ZRANGE` by score and a deadline for each table of
-    bindings.
+def test_what_a_worker_shows_on_each_release(of_release, release, record):
+    """Most of what a worker shows is the same on every release. Celery 5.3 added stamps and uses the time zone of
+    Django. Celery 5.4 added the UTC offset to the date of a result. Celery 5.7 uses `ZRANGE` by score and sets a
+    deadline for each table of bindings.
 
-    L'essentiel de ce qu'un worker donne à voir est le même dans toutes les versions. Avec 5.3 sont venus les
-    estampilles et le fuseau de Django, avec 5.4 le décalage horaire dans la date d'un résultat, avec 5.7 `ZRANGE` par
-    score et une échéance pour chaque table de liaisons.
+    L'essentiel de ce que montre un worker est identique dans toutes les versions. Celery 5.3 a ajouté les stamps et
+    utilise le fuseau horaire de Django. Celery 5.4 a ajouté le décalage horaire à la date d'un résultat. Celery 5.7
+    utilise `ZRANGE` par score et fixe une échéance à chaque table de bindings.
     """
     lines = visible(of_release)
     record("seen", column_of(release, lines))
@@ -207,14 +206,16 @@ def test_what_is_seen_of_a_worker_on_each_release(of_release, release, record):
 
 @pytest.mark.timeout(2 * SLOW_MACHINE)
 @on_each_release
-def test_what_becomes_of_a_task_on_each_release(of_release, release, record):
-    """On every release the limits end a task, a worker remembers revoked ids with `--statedb` but no stamps, a number
-    is not the stamp that looks like it, and what a worker holds escapes `DEL` and `FLUSHALL`, and runs more than once
-    when it is due after the visibility timeout.
+def test_what_happens_to_a_task_on_each_release(of_release, release, record):
+    """On every release, the time limits end a task, and a worker with `--statedb` remembers revoked ids. Since Celery
+    5.3, it forgets revoked stamps when it restarts, and a stamp that is a number does not match its text. On every
+    release, tasks that a worker has reserved survive `DEL` and `FLUSHALL`, and they run more than once when they are
+    due after the visibility timeout.
 
-    Dans toutes les versions, les limites mettent fin à une tâche, un worker retient avec `--statedb` les identifiants
-    annulés mais pas les estampilles, un nombre n'est pas l'estampille qui lui ressemble, et ce qu'un worker détient
-    échappe à `DEL` et à `FLUSHALL`, et s'exécute plusieurs fois si son échéance dépasse le délai de visibilité.
+    Dans toutes les versions, les limites de temps mettent fin à une tâche, et un worker avec `--statedb` se souvient
+    des ids révoqués. Depuis Celery 5.3, il oublie les stamps révoqués quand il redémarre, et un stamp qui est un nombre
+    ne correspond pas à son texte. Dans toutes les versions, les tâches réservées par un worker survivent à `DEL` et à
+    `FLUSHALL`, et s'exécutent plusieurs fois quand leur échéance dépasse le délai de visibilité.
     """
     lines = fates(of_release)
     record("fates", column_of(release, lines))
@@ -222,26 +223,26 @@ def test_what_becomes_of_a_task_on_each_release(of_release, release, record):
     assert lines == FATES | {'{"scan_id": 43}, scan_id="43"': stamps, '{"scan_id": "42"}, --statedb': stamps}
 
 
-def test_which_release_brought_what(project, stack, on_celery, record):
-    """Which release knows which setting or method, asked of each.
+def test_which_release_added_each_setting_or_method(project, stack, on_celery, record):
+    """The table shows which release knows each setting or method.
 
-    Quelle version connaît quel réglage ou quelle méthode, demandé à chacune.
+    Le tableau montre quelle version connaît chaque réglage ou méthode.
     """
     seen = {}
     for release in RELEASES:
         python = sys.executable if release == NOW else environment(project, release) / "bin" / "python"
-        told = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
-        seen[release] = dict(zip(ARRIVED, json.loads(told.stdout), strict=True))
+        done = subprocess.run([python, "-c", HAS, *ARRIVED], capture_output=True, text=True, check=True)
+        seen[release] = dict(zip(ARRIVED, json.loads(done.stdout), strict=True))
         record("arrived", column_of(release, seen[release]))
     assert {name: next(release for release in seen if seen[release][name]) for name in ARRIVED} == ARRIVED
 
 
-def test_5_7_takes_a_redis_of_6_2(project, stack, on_celery):
-    """A worker of 5.7 sends `ZRANGE` with options that Redis has had since 6.2, as the server itself says; one of 5.6
-    does not.
+def test_5_7_needs_redis_6_2(project, stack, on_celery):
+    """A Celery 5.7 worker sends `ZRANGE` with options that Redis added in 6.2, according to its own documentation. A
+    Celery 5.6 worker does not.
 
-    Un worker en 5.7 envoie `ZRANGE` avec des options que Redis possède depuis 6.2, comme le dit le serveur lui-même ;
-    un worker en 5.6 ne le fait pas.
+    Un worker Celery 5.7 envoie `ZRANGE` avec des options que Redis a ajoutées en 6.2, d'après sa propre documentation.
+    Un worker Celery 5.6 ne le fait pas.
     """
     seen = {release: commands_of_a_worker(each) for release, each in (("5.6", on_celery("5.6")), (NOW, stack))}
     assert [any(re.match("ZRANGE .* BYSCORE", command) for command in sent) for sent in seen.values()] == [False, True]
@@ -251,11 +252,11 @@ def test_5_7_takes_a_redis_of_6_2(project, stack, on_celery):
 
 @pytest.mark.parametrize("release", ["5.2", "5.6"])
 def test_during_an_upgrade_old_and_new_run_each_other_s_tasks(stack, on_celery, release):
-    """While an upgrade is under way, workers of the old release run what the new one sent, and the reverse, on the same
-    Redis.
+    """During an upgrade, on the same Redis, a worker of the old release runs tasks sent by the new one, and the
+    reverse.
 
-    Pendant la montée de version, les workers de l'ancienne exécutent ce que la nouvelle envoie, et l'inverse, sur le
-    même Redis.
+    Pendant une montée de version, sur le même Redis, un worker de l'ancienne version exécute les tâches envoyées par la
+    nouvelle, et inversement.
     """
     new = stack.django()
     old_stack = on_celery(release)
@@ -268,17 +269,16 @@ def test_during_an_upgrade_old_and_new_run_each_other_s_tasks(stack, on_celery, 
         assert django(sent) == "pong"
 
 
-def test_celery_upgrade_settings_renames_and_no_more(stack, project, tmp_path, console):
-    """`celery upgrade settings` gives old names today's spelling: what did nothing takes effect, and two names of one
-    setting end up as one that is its own value.
+def test_celery_upgrade_settings_only_renames(stack, project, console):
+    """`celery upgrade settings` only renames settings. A setting that had no effect takes effect. Two names of the same
+    setting become one line that assigns the setting to itself.
 
-    `celery upgrade settings` donne aux anciens noms l'orthographe d'aujourd'hui : ce qui était sans effet en prend un,
-    et deux noms d'un même réglage finissent en un seul, égal à lui-même.
+    `celery upgrade settings` ne fait que renommer les réglages. Un réglage sans effet en prend un. Deux noms d'un même
+    réglage deviennent une seule ligne, qui affecte le réglage à lui-même.
     """
     if stack.backend == "compose":
-        pytest.skip("in its container the project is read-only")
-    stack.cwd = shutil.copytree(project.recipes, tmp_path / "project")
-    settings = stack.cwd / "core" / "settings" / "base.py"
+        pytest.skip("the project is read-only in its container")
+    settings = copy_project(stack) / "core" / "settings" / "base.py"
     with settings.open("a") as file:
         file.write("\n" + (project.recipes / "upgrade" / "before.py").read_text())
     _, changes = console("rename.console")
@@ -286,8 +286,8 @@ def test_celery_upgrade_settings_renames_and_no_more(stack, project, tmp_path, c
     assert "> CELERY_RESULT_EXPIRES = CELERY_RESULT_EXPIRES" in changes.output
 
 
-def honoured(stack):
-    """What a worker makes of each line of `OLD_NAMES`."""
+def honored(stack):
+    """The effect of each line of `OLD_NAMES` on a worker."""
     stack.worker(settings=OLD_NAMES)
     django = stack.django(OLD_NAMES)
     django("from core.celery import app\nfrom core.tasks import ping\nresult = ping.delay()\nresult.get(timeout=30)")
@@ -297,13 +297,13 @@ def honoured(stack):
         'CELERY_DEFAULT_RATE_LIMIT = "10/s"': django("app.conf.task_default_rate_limit"),
         "CELERYD_PREFETCH_MULTIPLIER = 9": stats["prefetch_count"],
         "CELERY_MAX_CACHED_RESULTS = 100": django("app.conf.result_cache_max"),
-        "CELERY_TASK_RESULT_EXPIRES = 60": -(-lifetime // 60) * 60,  # what is left of it, to the minute
+        "CELERY_TASK_RESULT_EXPIRES = 60": -(-lifetime // 60) * 60,  # the time left, rounded up to a minute
         'BROKER_BACKEND = "memory"': django("app.connection().transport.driver_type"),
     }
 
 
 def visible(stack):
-    """What can be seen of a worker, of its messages and results, and of the commands, by line."""
+    """What a worker, its messages, its results and the commands show, by line."""
     settings = {"CELERY_RESULT_EXPIRES": 30}
     worker = stack.worker("--queues", "celery", "--max-memory-per-child", "15000", settings=settings, cold=True)
     django, redis, results = stack.django(settings), stack.redis(0), stack.redis(1)
@@ -325,7 +325,7 @@ def visible(stack):
         ),
     }
     django("ping.apply_async(countdown=3600)")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     purged = django("app.control.purge()")
     django("[ping.apply_async(queue='lowprio', task_id=each) for each in 'ab']; None")
     message, _, _ = json.loads(redis.hvals("unacked")[0])
@@ -333,7 +333,7 @@ def visible(stack):
     commands = redis.info("commandstats")
     lines |= {
         "LLEN celery": redis.llen("celery"),
-        "HLEN unacked": held(redis),
+        "HLEN unacked": in_flight(redis),
         "inspect scheduled: priority": scheduled["priority"],
         "celery purge": purged,
         "-Q celery, LLEN lowprio": redis.llen("lowprio"),
@@ -347,13 +347,13 @@ def visible(stack):
     for command in ("celery -A core call core.tasks.pong", "celery inspect ping -A core"):
         lines[command] = stack.start(command.split()).wait(SLOW_MACHINE)
     worker.stop()
-    assert (redis.llen("celery"), held(redis)) == (1, 0)  # purge had not found it
+    assert (redis.llen("celery"), in_flight(redis)) == (1, 0)  # the delayed task: purge did not find it
     lines["celery -A core inspect ping"] = stack.start(["celery", "-A", "core", "inspect", "ping"]).wait(SLOW_MACHINE)
     return lines
 
 
 def fates(stack):
-    """What becomes of tasks that are cut short, revoked, deleted while they are held, or due late, by line."""
+    """What happens to tasks that are interrupted, revoked, deleted while in flight, or due late, by line."""
     (stack.folder / "probe.py").write_text(PROBE)
     (stack.folder / "public").mkdir(exist_ok=True)
     settings = FAST | {"CELERY_IMPORTS": ["probe"], "CELERY_TASK_EAGER_PROPAGATES": True}
@@ -366,7 +366,7 @@ def fates(stack):
     worker = stack.worker(*memory, settings=settings)
     django, redis = stack.django(settings), stack.redis(0)
     elsewhere = stack.django(settings, {"CELERY_BROKER_URL": "redis://elsewhere:6379/5"})
-    django(SENT)  # a process that is replaced takes seconds: meanwhile the rest is looked at
+    django(SENT)  # replacing a process takes seconds: the rest runs meanwhile
     has_stamps = django(REMEMBERED)
     in_memory = django(FORGOTTEN) if has_stamps else [None, None]
     worker.stop()
@@ -388,13 +388,13 @@ def fates(stack):
         '{"scan_id": "42"}, --statedb': forgotten[0],
     }
     for other in others:
-        other.kill_group()
-    # A second worker is to start before the task is due: where that takes long, it is due later.
+        other.stop()
+    # The second worker must start before the task is due. On a slow machine, the task is due later.
     lines["countdown > visibility_timeout"] = any(
         runs_of_a_late_task(stack, django, worker, settings, seconds) > 1 for seconds in (8, 25)
     )
     task = django("probe.note.apply_async(['held'], countdown=3).id")
-    wait_until(lambda: held(redis) == 1)
+    wait_until(lambda: in_flight(redis) == 1)
     with redis.pipeline() as at_once:
         at_once.delete("celery").hlen("unacked").flushall()
         _, lines["DEL celery, HLEN unacked"], _ = at_once.execute()
@@ -403,14 +403,14 @@ def fates(stack):
     return lines
 
 
-def runs_of_a_late_task(stack, django, holder, settings, seconds):
-    """How often a task runs that is due in *seconds*, and that *holder* has held for longer than the visibility timeout
-    when another worker starts."""
+def runs_of_a_late_task(stack, django, first, settings, seconds):
+    """How often a task runs that is due in *seconds*, if another worker starts once the visibility timeout has passed
+    since *first* received it."""
     redis, name = stack.redis(0), f"due-in-{seconds}"
     task = django(f"probe.note.apply_async([{name!r}], countdown={seconds}).id")
     [tag] = wait_until(lambda: redis.hkeys("unacked"))
-    redis.zincrby("unacked_index", -60, tag)  # as if it had been held for a minute more
-    workers = holder, stack.worker(name="worker2", settings=settings)
+    redis.zincrby("unacked_index", -60, tag)  # as if the worker had received it a minute earlier
+    workers = first, stack.worker(name="worker2", settings=settings)
 
     def over():
         received, ran = (
@@ -424,7 +424,7 @@ def runs_of_a_late_task(stack, django, holder, settings, seconds):
 
 
 def commands_of_a_worker(stack):
-    """The commands that a worker of *stack* sends from its start to the end of a first task."""
+    """The commands that Redis receives from the start of a worker of *stack* to the end of its first task."""
     redis = stack.redis()
     stopped = threading.Event()
     commands = []
@@ -446,5 +446,5 @@ def commands_of_a_worker(stack):
 
 
 def column_of(release, lines):
-    """One row for each line, with what *release* shows: the run joins the columns of all releases."""
+    """One row for each line, with the value on *release*; the recorder joins the columns of all releases."""
     return [{"line": line, release: value} for line, value in lines.items()]

@@ -9,7 +9,7 @@ import pytest
 from cookbook.testing import wait_until
 
 YEARS = [str(year) for year in range(2018, 2026)]
-DISK = 0.5  # seconds that it takes to read a file
+DISK = 0.5  # seconds to read a file
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def django(stack, weather):
 
 
 def test_the_request_returns_before_the_task_ends(worker, django, weather):
-    """The request is answered while the task still runs; a later request gets its result.
+    """The site responds while the task is still running. A later request gets its result.
 
-    La réponse part alors que la tâche tourne encore ; une requête suivante obtient son résultat.
+    Le site répond alors que la tâche s'exécute encore. Une requête suivante obtient son résultat.
     """
     worker()
     os.mkfifo(weather / "2025.csv")
@@ -41,9 +41,9 @@ def test_the_request_returns_before_the_task_ends(worker, django, weather):
 
 
 def test_the_site_works_without_a_worker_and_the_message_waits(worker, django, weather, redis, console):
-    """Without a worker the site answers all the same: the message waits in Redis for one to start.
+    """Without a worker, the site still responds. The message waits in Redis until a worker starts.
 
-    Sans worker, le site répond quand même : le message attend dans Redis qu'un worker démarre.
+    Sans worker, le site répond quand même. Le message attend dans Redis qu'un worker démarre.
     """
     (weather / "2025.csv").write_text("celsius\n20\n")
     assert post(django, 2025) == 202
@@ -55,12 +55,12 @@ def test_the_site_works_without_a_worker_and_the_message_waits(worker, django, w
     assert redis.llen("celery") == 0
 
 
-def test_one_worker_alone_takes_the_tasks_one_by_one(worker, django, weather, record):
-    """A worker of one process runs the tasks of eight requests one behind the other, in order, long after the requests
-    were answered.
+def test_one_worker_runs_the_tasks_one_by_one(worker, django, weather, record):
+    """A worker with one process runs the tasks of eight requests one after another, in order. The site has responded to
+    all of them before the first task ends.
 
-    Un worker d'un seul processus exécute les tâches de huit requêtes l'une après l'autre, dans l'ordre, bien après les
-    réponses.
+    Un worker d'un seul processus exécute les tâches de huit requêtes l'une après l'autre, dans l'ordre. Le site a
+    répondu à toutes avant la fin de la première tâche.
     """
     bars = run(django, weather, {"worker1": worker()})
     record("alone", bars)
@@ -71,9 +71,11 @@ def test_one_worker_alone_takes_the_tasks_one_by_one(worker, django, weather, re
 
 
 def test_a_second_worker_shares_the_load(worker, django, weather, record):
-    """A second worker takes tasks from the same queue: each runs once, two run at a time, all are done sooner.
+    """A second worker receives tasks from the same queue. Each task runs once, two run side by side, and all of them
+    end sooner.
 
-    Un second worker puise dans la même file : chaque tâche s'exécute une fois, deux à la fois, et tout finit plus tôt.
+    Un second worker reçoit des tâches de la même file. Chaque tâche s'exécute une fois, deux s'exécutent en parallèle,
+    et toutes sont terminées plus tôt.
     """
     first = worker()
     alone = run(django, weather, {"worker1": first})
@@ -89,9 +91,9 @@ def test_a_second_worker_shares_the_load(worker, django, weather, record):
 
 
 def test_the_failure_of_a_task_stays_in_its_result(worker, django):
-    """A task that fails does not touch the site: its state says FAILURE.
+    """A task that fails does not affect the site: the site reports the state FAILURE.
 
-    Une tâche qui échoue n'atteint pas le site : son état dit FAILURE.
+    Une tâche qui échoue n'affecte pas le site : il indique l'état FAILURE.
     """
     worker()
     assert post(django, 1900) == 202
@@ -99,9 +101,9 @@ def test_the_failure_of_a_task_stays_in_its_result(worker, django):
 
 
 def test_a_worker_on_another_machine_needs_the_same_files(worker, django, weather, stack):
-    """A worker that does not share the storage does not find the file.
+    """A worker that does not share the storage does not find the file, and the task fails.
 
-    Un worker qui ne partage pas le stockage ne trouve pas le fichier.
+    Un worker qui ne partage pas le stockage ne trouve pas le fichier, et la tâche échoue.
     """
     (weather / "2025.csv").write_text("celsius\n20\n")
     elsewhere = worker(env={"PUBLIC_ROOT": str(stack.folder / "elsewhere")})
@@ -111,9 +113,11 @@ def test_a_worker_on_another_machine_needs_the_same_files(worker, django, weathe
 
 
 def test_a_worker_without_the_code_drops_the_task(worker, django, weather, redis):
-    """A worker that lacks the code drops the message: the state is FAILURE, and no other worker will run the task.
+    """A worker without the code of the task drops the message. The state is FAILURE, and the message is no longer in
+    Redis for another worker.
 
-    Un worker qui n'a pas le code jette le message : l'état est FAILURE, et aucun autre worker n'exécutera la tâche.
+    Un worker sans le code de la tâche jette le message. L'état est FAILURE, et le message n'est plus dans Redis pour un
+    autre worker.
     """
     (weather / "2025.csv").write_text("celsius\n20\n")
     old = worker(env={"DJANGO_SETTINGS_MODULE": "core.settings"})
@@ -123,10 +127,10 @@ def test_a_worker_without_the_code_drops_the_task(worker, django, weather, redis
     wait_until(lambda: redis.exists("celery", "unacked") == 0)
 
 
-def test_a_summary_is_asked_for_with_post_and_read_with_get(django):
-    """A summary is asked for with POST and read with GET: any other method is answered 405.
+def test_a_summary_is_requested_with_post_and_read_with_get(django):
+    """A summary is requested with POST and read with GET. The other method gets a 405 response.
 
-    Un résumé se demande par POST et se lit par GET : à toute autre méthode, la réponse est 405.
+    Un résumé se demande en POST et se lit en GET. L'autre méthode reçoit une réponse 405.
     """
     assert post(django, 2025) == 202
     assert django("client.get('/weather/2025/summary/').status_code") == 405
@@ -134,9 +138,9 @@ def test_a_summary_is_asked_for_with_post_and_read_with_get(django):
 
 
 def test_the_worker_finds_the_task_of_the_app(worker):
-    """The worker finds the task of an app that is listed, beside those of the other apps.
+    """The worker finds the task of an app in `INSTALLED_APPS`, as well as the tasks of the other apps.
 
-    Le worker trouve la tâche d'une app qui figure dans la liste, à côté de celles des autres apps.
+    Le worker trouve la tâche d'une app de `INSTALLED_APPS`, ainsi que celles des autres apps.
     """
     log = worker(env={"CELERY_SKIP_CHECKS": "true"}).log  # Django's checks would import the views, and so the task
     assert ". what_for.tasks.summarize" in log
@@ -144,18 +148,18 @@ def test_the_worker_finds_the_task_of_the_app(worker):
 
 
 def test_a_task_never_sent_looks_like_one_that_waits(django):
-    """`PENDING` is also what Celery answers for a task that was never sent.
+    """The site also reports `PENDING` for a task that was never sent.
 
-    `PENDING` est aussi la réponse de Celery pour une tâche qui n'a jamais été envoyée.
+    Le site indique aussi `PENDING` pour une tâche jamais envoyée.
     """
     django("import uuid; address = f'/summaries/{uuid.uuid4()}/'")
     assert shown(django) == {"state": "PENDING", "summary": None}
 
 
 def test_without_the_broker_the_request_hangs_then_fails(stack, weather):
-    """When no Redis answers, the request waits for more than ten seconds and ends with an error 500.
+    """If no Redis answers, the request blocks for more than ten seconds, then fails with an error 500.
 
-    Quand aucun Redis ne répond, la requête attend plus de dix secondes et finit en erreur 500.
+    Si aucun Redis ne répond, la requête bloque plus de dix secondes, puis échoue avec une erreur 500.
     """
     django = site(stack, REDIS_URL="redis://127.0.0.1:1")
     django("began = time.monotonic()")
@@ -164,7 +168,7 @@ def test_without_the_broker_the_request_hangs_then_fails(stack, weather):
 
 
 def site(stack, **env):
-    """Django with a browser of its own."""
+    """Django with a test client."""
     django = stack.django(env=env)
     django(
         "import time\n"
@@ -178,7 +182,7 @@ def site(stack, **env):
 
 
 def post(django, year, timeout=30):
-    """The status of the answer to a request for a summary; its address is kept for `shown`."""
+    """The status of the response to a request for a summary; Django keeps the address of the summary for `shown`."""
     return django(
         f"answer = client.post('/weather/{year}/summary/'); address = answer.headers.get('Location')\n"
         "answer.status_code",
@@ -191,8 +195,8 @@ def shown(django):
 
 
 def run(django, weather, workers):
-    """What the site and *workers* did, and when, for a summary of each year: seconds since the first request."""
-    post(django, 1900)  # so that what is only slow the first time is done
+    """What the site and *workers* did for a summary of each year, with times in seconds since the first request."""
+    post(django, 1900)  # warm up: the first request is slower
     wait_until(lambda: shown(django)["state"] == "FAILURE")
     read: dict[str, list[float]] = {}
     all_sent = Event()
@@ -224,13 +228,13 @@ def run(django, weather, workers):
 
 
 def deliver(file, times, all_sent):
-    """Be a slow disk: let *file* be read once, for DISK seconds and until *all_sent*; *times* gets start and end."""
+    """Be a slow disk: feed one read of *file*, for DISK seconds and until *all_sent*; *times* gets start and end."""
     with file.open("w") as feed:  # opens once a task reads
         times.append(began := time.time())
         all_sent.wait()
         wait_until(lambda: time.time() >= began + DISK)
         feed.write("celsius\n20\n")
-        times.append(time.time())  # before what was written leaves
+        times.append(time.time())  # before the task gets the end of the file
 
 
 def of(bars, *lanes):
@@ -238,5 +242,5 @@ def of(bars, *lanes):
 
 
 def overlapping(bars):
-    """Whether two of the *bars*, sorted by their start, share a moment."""
+    """Whether two of the *bars*, sorted by their start, overlap."""
     return any(first["end"] > second["start"] for first, second in pairwise(bars))

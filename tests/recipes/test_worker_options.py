@@ -1,10 +1,9 @@
-import os
 import re
 from contextlib import contextmanager
 
 import pytest
 from kombu.transport.redis import Channel
-from situations import SLOW_MACHINE
+from situations import SLOW_MACHINE, slow_file
 
 from cookbook.testing import wait_until
 
@@ -15,7 +14,7 @@ NAME = "Task worker_options.tasks.count_products"
 
 @pytest.fixture
 def public(stack):
-    """The public storage, with an empty catalogue."""
+    """The public storage, with an empty catalog."""
     folder = stack.folder / "public"
     folder.mkdir()
     (folder / "catalogue.json").write_text(EMPTY)
@@ -36,7 +35,7 @@ def django(stack, public):
 
 @pytest.fixture
 def script(stack):
-    """Run worker.sh as a supervisor does, with more flags after it: a shell would run it without its first line too."""
+    """Run worker.sh with more flags, as a supervisor does: by `exec`, which needs its first line, unlike a shell."""
     run_it = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
     def run(*flags):
@@ -50,10 +49,9 @@ def script(stack):
 
 
 def test_the_script_starts_a_worker_with_these_options(script, django, public, console):
-    """The running worker says which tasks and which options it has, and runs the tasks of both queues.
+    """The running worker reports its tasks and its options, and runs the tasks of both queues.
 
-    Le worker en marche dit quelles tâches il connaît, avec quelles options il tourne, et exécute les tâches des deux
-    files.
+    Le worker en marche indique ses tâches et ses options, et exécute les tâches des deux files.
     """
     log = script().log
     assert ". core.tasks.ping" in log
@@ -65,11 +63,11 @@ def test_the_script_starts_a_worker_with_these_options(script, django, public, c
 
 
 def test_the_hard_limit_of_the_script_is_below_the_visibility_timeout(project):
-    """Memory is limited to 200 MB, the soft limit is 29 minutes and the hard one 30: a task that it ends cannot outlive
-    the visibility timeout.
+    """The script limits memory to 200 MB, the soft limit is 29 minutes and the hard limit 30 minutes. The hard limit is
+    below the default visibility timeout.
 
-    La mémoire est limitée à 200 Mo, la limite souple est de 29 minutes, la dure de 30 : une tâche qu'elle arrête ne
-    peut pas durer plus que le délai de visibilité.
+    Le script limite la mémoire à 200 Mo, la limite souple est de 29 minutes et la limite dure de 30 minutes. La limite
+    dure est inférieure au délai de visibilité par défaut.
     """
     text = (project.recipes / "worker_options/worker.sh").read_text()
     flags = ("--max-memory-per-child", "--soft-time-limit", "--time-limit")
@@ -79,11 +77,12 @@ def test_the_hard_limit_of_the_script_is_below_the_visibility_timeout(project):
     assert int(hard) < Channel.visibility_timeout
 
 
-def test_what_the_script_is_given_reaches_the_worker(script, django):
-    """A flag given to the script wins over its own; thanks to `exec`, so does a SIGTERM: the worker stops cleanly.
+def test_flags_and_signals_of_the_script_reach_the_worker(script, django):
+    """A flag given to the script overrides its own flag. Thanks to `exec`, the worker also receives SIGTERM and stops
+    cleanly.
 
-    Une option passée au script l'emporte sur la sienne ; grâce à `exec`, un SIGTERM lui parvient aussi : le worker
-    s'arrête proprement.
+    Une option passée au script l'emporte sur la sienne. Grâce à `exec`, le worker reçoit aussi SIGTERM et s'arrête
+    proprement.
     """
     worker = script("--concurrency", "1")
     assert len(processes(django)) == 1
@@ -91,10 +90,10 @@ def test_what_the_script_is_given_reaches_the_worker(script, django):
     assert "worker: Warm shutdown" in worker.log
 
 
-def test_settings_can_say_the_same(stack, django):
-    """What these flags set can stand in Django's settings; a flag wins over them.
+def test_settings_can_replace_the_flags(stack, django):
+    """Django settings can replace these flags. A flag overrides its setting.
 
-    Ce que règlent ces options peut figurer dans les réglages de Django ; une option l'emporte sur eux.
+    Les réglages de Django peuvent remplacer ces options. Une option l'emporte sur son réglage.
     """
     settings = {
         "CELERY_WORKER_CONCURRENCY": 3,
@@ -108,13 +107,13 @@ def test_settings_can_say_the_same(stack, django):
     assert [pool["max-concurrency"], pool["max-tasks-per-child"], pool["timeouts"]] == [3, 50, [20, 40]]
 
 
-def test_concurrency_is_how_many_tasks_run_at_once(worker, django, public):
-    """`--concurrency 3` runs three tasks at once; the fourth waits.
+def test_concurrency_is_how_many_tasks_run_at_once(stack, worker, django):
+    """With `--concurrency 3`, three tasks run side by side. The fourth waits.
 
-    `--concurrency 3` exécute trois tâches à la fois ; la quatrième attend.
+    Avec `--concurrency 3`, trois tâches s'exécutent en parallèle. La quatrième attend.
     """
     worker("--queues", "archives", "--concurrency", "3")
-    pipes = [slow(public, f"{number}.csv") for number in range(4)]
+    pipes = [slow_file(stack, f"{number}.csv") for number in range(4)]
     django("sent = [archive.delay(f'{number}.csv') for number in range(4)]")
     wait_until(lambda: len(inspected(django, "active")[0]) == 3)
     wait_until(lambda: len(inspected(django, "reserved")[0]) == 1)
@@ -124,9 +123,11 @@ def test_concurrency_is_how_many_tasks_run_at_once(worker, django, public):
 
 
 def test_without_concurrency_there_is_a_process_for_each_processor_of_the_machine(stack, django):
-    """Without `--concurrency` the worker starts one process for each processor of the machine, even if it may use one.
+    """Without `--concurrency`, the worker starts one process for each processor of the machine, even if it may only use
+    one of them.
 
-    Sans `--concurrency`, le worker lance un processus par processeur de la machine, même s'il n'a droit qu'à un seul.
+    Sans `--concurrency`, le worker lance un processus par processeur de la machine, même s'il ne peut en utiliser
+    qu'un.
     """
     confined = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); os.execvp('celery', {argv})"
     stack.wait_ready(stack.start(["python", "-c", confined.format(argv=WORKER)]))
@@ -134,9 +135,9 @@ def test_without_concurrency_there_is_a_process_for_each_processor_of_the_machin
 
 
 def test_max_tasks_per_child_replaces_the_process(worker, django):
-    """With `--max-tasks-per-child 2` a new process comes after every second task.
+    """With `--max-tasks-per-child 2`, a new process replaces the old one after every two tasks.
 
-    Avec `--max-tasks-per-child 2`, un nouveau processus prend la relève toutes les deux tâches.
+    Avec `--max-tasks-per-child 2`, un nouveau processus remplace l'ancien toutes les deux tâches.
     """
     worker = worker("--max-tasks-per-child", "2")
     run(django, 5)
@@ -146,10 +147,11 @@ def test_max_tasks_per_child_replaces_the_process(worker, django):
 
 
 def test_fifteen_megabytes_replace_the_process_after_every_task(stack, worker, django, console, record):
-    """The 15 MB of `--max-memory-per-child 15000` are less than a worker at rest holds: a new process for each task.
+    """An idle worker already uses more than the 15 MB of `--max-memory-per-child 15000`. Each task therefore runs in a
+    new process.
 
-    Les 15 Mo de `--max-memory-per-child 15000` sont moins que ce qu'occupe un worker au repos : un nouveau processus
-    pour chaque tâche.
+    Un worker au repos occupe déjà plus que les 15 Mo de `--max-memory-per-child 15000`. Chaque tâche s'exécute donc
+    dans un nouveau processus.
     """
     options = (("--max-memory-per-child", 200_000), ("--max-memory-per-child", 15_000), ("--max-tasks-per-child", 1))
     queues = [f"queue{number}" for number in range(len(options))]
@@ -169,18 +171,19 @@ def test_fifteen_megabytes_replace_the_process_after_every_task(stack, worker, d
     ]
     record("replaced", rows)
     assert [row["processes"] for row in rows] == [1, 4, 4]
-    assert rows[1]["seconds"] > rows[0]["seconds"]
+    # A replacement takes seconds, so even on a fast machine three of them take more than three. Load only adds to it.
+    assert rows[1]["seconds"] > max(3, rows[0]["seconds"])
     assert "memory" not in workers[1].log.partition(" ready.")[2]
-    workers[0].kill()
-    workers[2].kill()
+    workers[0].stop()
+    workers[2].stop()
     [resting] = console("resting.console")
     assert int(resting.output.removesuffix("M")) * 1024 > 3 * 15_000
 
 
-def test_the_memory_limit_is_looked_at_after_the_task(script, django, public):
-    """A task that takes more than `--max-memory-per-child 200000` (KiB) still ends: its process is replaced after it.
+def test_the_memory_limit_is_checked_after_the_task(script, django, public):
+    """A task that exceeds `--max-memory-per-child 200000` (KiB) still ends. Its process is replaced afterwards.
 
-    Une tâche qui dépasse `--max-memory-per-child 200000` (Kio) va jusqu'au bout : son processus est remplacé ensuite.
+    Une tâche qui dépasse `--max-memory-per-child 200000` (Kio) va jusqu'au bout. Son processus est remplacé ensuite.
     """
     worker = script("--concurrency", "1")
     (public / "large.json").write_text(f'["{"a" * 100_000_000}"]')
@@ -191,46 +194,48 @@ def test_the_memory_limit_is_looked_at_after_the_task(script, django, public):
     assert first == large != after
 
 
-def test_the_hard_limit_kills_the_task(worker, django, public):
-    """`--time-limit` kills the process: FAILURE, TimeLimitExceeded, a half-written archive; a new process goes on.
+def test_the_hard_limit_kills_the_task(stack, worker, django, public):
+    """`--time-limit` kills the process. The task fails with TimeLimitExceeded and leaves a half-written archive. A new
+    process runs the next task.
 
-    `--time-limit` tue le processus : FAILURE, TimeLimitExceeded, une archive à moitié écrite ; un nouveau processus
-    prend la suite.
+    `--time-limit` tue le processus. La tâche échoue avec TimeLimitExceeded et laisse une archive à moitié écrite. Un
+    nouveau processus exécute la tâche suivante.
     """
     worker = worker("--queues", "celery,archives", "--time-limit", "2")
     run(django, 1)
-    with started(django, public):
+    with started(stack, django):
         assert failure(django) == "TimeLimitExceeded"
-        worker.wait_for("signal 9 (SIGKILL)")  # the failure is stored first: until then the task could still succeed
+        # The failure is stored before the process is killed: until then, the task could still succeed.
+        worker.wait_for("signal 9 (SIGKILL)")
     assert (public / "archives.csv.gz").exists()
     run(django, 1)
     first, second = ran_in(worker, 2)
     assert first != second
 
 
-def test_the_soft_limit_lets_the_task_clean_up(worker, django, public):
+def test_the_soft_limit_lets_the_task_clean_up(stack, worker, django, public):
     """`--soft-time-limit` raises SoftTimeLimitExceeded in the task, which removes its half-written archive.
 
-    `--soft-time-limit` lève SoftTimeLimitExceeded dans la tâche, qui efface son archive à moitié écrite.
+    `--soft-time-limit` lève SoftTimeLimitExceeded dans la tâche, qui supprime son archive à moitié écrite.
     """
     worker("--queues", "archives", "--soft-time-limit", "2", "--time-limit", "60")
-    with started(django, public):
+    with started(stack, django):
         assert failure(django) == "SoftTimeLimitExceeded"
     assert not (public / "archives.csv.gz").exists()
 
 
-def test_other_pools_ignore_the_limits(worker, django, public):
-    """With `--pool threads` or `--pool solo`, neither limit is enforced: the task goes on, and succeeds.
+def test_other_pools_ignore_the_limits(stack, worker, django):
+    """With `--pool threads` or `--pool solo`, Celery enforces neither limit: the task continues and succeeds.
 
-    Avec `--pool threads` ou `--pool solo`, aucune des deux limites n'est appliquée : la tâche continue, et réussit.
+    Avec `--pool threads` ou `--pool solo`, Celery n'applique aucune des deux limites : la tâche continue et réussit.
     """
     limits = ("--soft-time-limit", "1", "--time-limit", "2")
     for pool in ("threads", "solo"):
         worker("--queues", pool, "--pool", pool, *limits, name=pool, wait=False)
     witness = worker("--queues", "witness", "--time-limit", "2", name="witness")
-    with started(django, public, "threads") as first, started(django, public, "solo") as second:
-        with started(django, public, "witness"):
-            witness.wait_for("TimeLimitExceeded")  # its task began last, and its limit has passed
+    with started(stack, django, "threads") as first, started(stack, django, "solo") as second:
+        with started(stack, django, "witness"):
+            witness.wait_for("TimeLimitExceeded")  # its task started last, and its time limit has passed
         first.write(b"abc")
         second.write(b"abc")
     assert django("[results[pool].get(timeout=30) for pool in ('threads', 'solo')]") == [
@@ -239,10 +244,12 @@ def test_other_pools_ignore_the_limits(worker, django, public):
     ]
 
 
-def test_a_queue_that_no_worker_names_waits_in_redis(worker, django, redis, public):
-    """Without `--queues` the worker serves `celery` alone: a task sent elsewhere stays in Redis, and nothing says so.
+def test_a_task_in_a_queue_that_no_worker_serves_stays_in_redis(worker, django, redis, public):
+    """Without `--queues`, the worker only serves `celery`. A task sent to another queue stays in Redis, and the worker
+    logs nothing about it.
 
-    Sans `--queues`, le worker ne sert que `celery` : une tâche envoyée ailleurs reste dans Redis, sans un mot.
+    Sans `--queues`, le worker ne sert que `celery`. Une tâche envoyée dans une autre file reste dans Redis, et le
+    worker n'écrit rien à son sujet dans les logs.
     """
     worker = worker()
     (public / "prices.csv").write_text("1,2\n")
@@ -254,9 +261,9 @@ def test_a_queue_that_no_worker_names_waits_in_redis(worker, django, redis, publ
 
 
 def test_info_writes_each_task_to_the_log(worker, django):
-    """`--loglevel INFO` writes a line when a task arrives and one when it succeeds.
+    """`--loglevel INFO` logs a line when the worker receives a task and one when the task succeeds.
 
-    `--loglevel INFO` écrit une ligne à l'arrivée d'une tâche et une à sa réussite.
+    `--loglevel INFO` écrit une ligne dans les logs quand le worker reçoit une tâche, et une quand elle réussit.
     """
     worker = worker()
     task = django("result = count_products.delay('catalogue.json'); result.id")
@@ -264,10 +271,10 @@ def test_info_writes_each_task_to_the_log(worker, django):
     assert worker.wait_for(task).endswith(f"{NAME}[{task}] received")
 
 
-def test_the_default_log_level_only_tells_of_failures(worker, django):
-    """Without `--loglevel INFO`, only failures leave a line.
+def test_the_default_log_level_only_logs_failures(worker, django):
+    """Without `--loglevel INFO`, the worker only logs failures.
 
-    Sans `--loglevel INFO`, seuls les échecs laissent une ligne.
+    Sans `--loglevel INFO`, le worker n'écrit que les échecs dans les logs.
     """
     worker = worker("--loglevel", "WARNING", wait=False)
     good = django("result = count_products.delay('catalogue.json'); result.get(timeout=60); result.id")
@@ -277,20 +284,20 @@ def test_the_default_log_level_only_tells_of_failures(worker, django):
 
 
 def processes(django):
-    """The pids of the processes of the one worker."""
+    """The pids of the processes of the only worker."""
     [stats] = inspected(django, "stats")
     return stats["pool"]["processes"]
 
 
 def inspected(django, what):
-    """What the one worker answers, in a list."""
+    """What the only worker replies, in a list."""
     return django(f"list(app.control.inspect(timeout=30, limit=1).{what}().values())")
 
 
 def run(django, count, *queues):
-    """Send *count* tasks to each of the *queues* at once; the seconds until the last of each was done.
+    """Send *count* tasks to each of *queues* at once; returns the seconds until the last task of each queue was done.
 
-    They have limits of their own: on a busy machine those of the worker end a short task too.
+    The tasks have their own time limits: on a busy machine, those of the worker would end a short task too.
     """
     return django(
         f"sent = time.time(); queues = {queues or ('celery',)}; own = {{'time_limit': 90, 'soft_time_limit': 80}}\n"
@@ -303,7 +310,7 @@ def run(django, count, *queues):
 
 
 def ran_in(worker, count):
-    """The name of the process that ran each of *count* tasks, in order, as the log has it."""
+    """The name of the process that ran each of *count* tasks, in the order of the log."""
 
     def names():
         return re.findall(r"/(ForkPoolWorker-\d+)\] Task \S+ succeeded", worker.log)
@@ -312,23 +319,17 @@ def ran_in(worker, count):
     return names()
 
 
-def slow(public, name):
-    """A file whose reading waits for us: a named pipe in the storage."""
-    os.mkfifo(public / name)
-    return public / name
-
-
 @contextmanager
-def started(django, public, queue="archives"):
-    """An archiving that has begun and waits for more of its file; at the end the file ends."""
-    pipe = slow(public, f"{queue}.csv")
+def started(stack, django, queue="archives"):
+    """The pipe that a running archive task reads; at the end of this context, the file ends too."""
+    pipe = slow_file(stack, f"{queue}.csv")
     django(f"results['{queue}'] = archive.apply_async(('{queue}.csv',), queue='{queue}')")
     with pipe.open("wb") as feed:  # opens once the task reads
-        wait_until((public / f"{queue}.csv.gz").exists)
+        wait_until((stack.folder / f"public/{queue}.csv.gz").exists)
         yield feed
 
 
 def failure(django):
-    """The name of the exception that ended the archiving."""
+    """The name of the exception that ended the archive task."""
     wait_until(lambda: django("results['archives'].state") == "FAILURE")
     return django("type(results['archives'].result).__name__")
