@@ -5,7 +5,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.sessions", "redis_commands.ap
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": f"{REDIS_URL}/2",
+        "LOCATION": redis_url(2),
     }
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"

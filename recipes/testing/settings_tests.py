@@ -4,8 +4,8 @@ from tempfile import gettempdir
 
 from testing.settings import *
 
-CELERY_BROKER_URL = f"{REDIS_URL}/2"
-CELERY_RESULT_BACKEND = f"{REDIS_URL}/3"
+CELERY_BROKER_URL = redis_url(2)
+CELERY_RESULT_BACKEND = redis_url(3)
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 

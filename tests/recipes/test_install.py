@@ -1,3 +1,5 @@
+import re
+import string
 from importlib.metadata import requires
 
 import celery
@@ -30,7 +32,7 @@ def test_the_first_run_prints_what_the_page_shows(worker, console):
 
     En ligne de commande, on peut lister les tâches du worker, en lancer une et lire son résultat.
     """
-    worker()
+    worker(name="celery")
     registered, _, result = console("first-run.console")
     assert "core.tasks.ping" in registered.output
     assert result.output == "pong"
@@ -192,3 +194,144 @@ def test_an_empty_host_means_localhost(stack):
     django = stack.django(settings={"CELERY_BROKER_URL": "redis://:/0"})
     django("from core.celery import app; broker = app.connection().info()")
     assert django("[broker['hostname'], broker['port']]") == ["localhost", 6379]
+
+
+@pytest.fixture
+def addresses(stack):
+    """Ask what the broker and the results get of these variables: the arguments of their connections."""
+    django = stack.django()
+    django(
+        "import importlib, os\n"
+        "from celery import Celery\n"
+        "from kombu import Connection\n"
+        "from core.settings import base\n"
+        "\n"
+        "def connections(**variables):\n"
+        "    os.environ.update(variables)\n"
+        "    importlib.reload(base)\n"
+        "    broker = Connection(base.CELERY_BROKER_URL)\n"
+        "    results = Celery(backend=base.CELERY_RESULT_BACKEND).backend.connparams\n"
+        "    checks = [getattr(each.get('ssl_cert_reqs'), 'name', None) for each in (broker.ssl or {}, results)]\n"
+        "    return [\n"
+        "        [broker.hostname, broker.port, broker.virtual_host, broker.userid, broker.password, checks[0]],\n"
+        "        [*map(results.get, ('host', 'port')), str(results['db']),\n"
+        "         *map(results.get, ('username', 'password')), checks[1]],\n"
+        "    ]\n"
+    )
+    return lambda **variables: django(f"connections(**{variables})")
+
+
+@pytest.mark.parametrize(
+    ("url", "rest"),
+    [
+        ("redis://shop:6379", [None, None, None]),
+        ("redis://shop:6379/0", [None, None, None]),
+        ("redis://shop:6379/7", [None, None, None]),
+        ("redis://:secret@shop:6379/0", [None, "secret", None]),
+        ("redis://user:p%2Fw@shop:6379/0", ["user", "p/w", None]),
+        ("rediss://:secret@shop:6379/0", [None, "secret", "CERT_REQUIRED"]),
+        ("rediss://shop:6379?ssl_cert_reqs=none", [None, None, "CERT_NONE"]),
+        ("rediss://shop:6379?ssl_check_hostname=false", [None, None, "CERT_REQUIRED"]),
+    ],
+)
+def test_the_address_of_redis_may_have_a_database_a_user_and_tls(addresses, url, rest):
+    """`REDIS_URL` may name a database, a user, a password and TLS: tasks go to database 0, results to database 1, and
+    `rediss://` verifies the certificate of the server unless `ssl_cert_reqs` says otherwise.
+
+    `REDIS_URL` peut nommer une base, un utilisateur, un mot de passe et TLS : les tâches vont dans la base 0, les
+    résultats dans la base 1, et `rediss://` vérifie le certificat du serveur, sauf si `ssl_cert_reqs` dit le contraire.
+    """
+    assert addresses(REDIS_URL=url) == [["shop", 6379, "0", *rest], ["shop", 6379, "1", *rest]]
+
+
+@pytest.mark.parametrize("url", ["redis://user@shop:6379/0", "redis://user:replaced@shop:6379", "redis://shop:6379"])
+def test_a_password_may_contain_any_character(addresses, url):
+    """A password in `REDIS_PASSWORD` may contain any character, and wins over the one in `REDIS_URL`.
+
+    Un mot de passe placé dans `REDIS_PASSWORD` peut contenir n'importe quel caractère, et l'emporte sur celui de
+    `REDIS_URL`.
+    """
+    password = f"{string.punctuation} é%41"
+    user = "user" if "user" in url else None
+    login = [user, password, None]
+    assert addresses(REDIS_URL=url, REDIS_PASSWORD=password) == [
+        ["shop", 6379, "0", *login],
+        ["shop", 6379, "1", *login],
+    ]
+
+
+def test_an_address_with_two_databases_fails_without_naming_the_setting(stack):
+    """With `f"{REDIS_URL}/1"` and a `REDIS_URL` that ends in `/0`, Celery raises `invalid literal for int() with base
+    10: '0/1'`, which names neither the setting nor the variable.
+
+    Avec `f"{REDIS_URL}/1"` et une `REDIS_URL` qui finit par `/0`, Celery lève `invalid literal for int() with base 10:
+    '0/1'`, sans nommer ni le réglage ni la variable.
+    """
+    django = stack.django(settings={"CELERY_RESULT_BACKEND": "redis://localhost:6379/0/1"})
+    with pytest.raises(DjangoError, match=r"^ValueError: invalid literal for int\(\) with base 10: '0/1'$"):
+        django("from core.tasks import ping; ping.backend")
+
+
+@pytest.mark.parametrize(
+    ("password", "error"),
+    [
+        ("a/b", "ValueError: Port could not be cast to integer value as 'a'"),
+        ("a#b", "ValueError: Port could not be cast to integer value as 'a'"),
+        ("a?b", "ValueError: Port could not be cast to integer value as 'a'"),
+        ("a[b", "ValueError: Invalid IPv6 URL"),
+    ],
+)
+def test_a_password_with_special_characters_breaks_the_address(stack, password, error):
+    """A password with `/`, `#`, `?` or `[` that is written into the address as it is raises an error about a port or
+    about IPv6; one with `%` silently becomes another password.
+
+    Un mot de passe avec `/`, `#`, `?` ou `[`, écrit tel quel dans l'adresse, lève une erreur qui parle de port ou
+    d'IPv6 ; avec `%`, il devient un autre mot de passe, sans erreur.
+    """
+    django = stack.django(settings={"CELERY_BROKER_URL": f"redis://:{password}@shop:6379/0"})
+    with pytest.raises(DjangoError, match=f"^{re.escape(error)}$"):
+        django("from core.celery import app; app.connection().info()")
+    assert django("from kombu import Connection; Connection('redis://:100%41@shop:6379/0').password") == "100A"
+
+
+def test_a_settings_package_that_is_empty_means_rabbitmq(copy, stack):
+    """When `DJANGO_SETTINGS_MODULE` names a package of settings whose `__init__.py` is empty, nothing fails and the
+    broker is RabbitMQ on this machine.
+
+    Quand `DJANGO_SETTINGS_MODULE` désigne un paquet de réglages dont le `__init__.py` est vide, rien n'échoue et le
+    broker est RabbitMQ, sur cette machine.
+    """
+    (copy / "core/settings/__init__.py").write_text("")
+    source = "from core.celery import app; print('read', app.connection().as_uri())"
+    read = stack.start([*WITHOUT_VARIABLES, "python", "-c", source]).wait_for("read ")
+    assert read == "read amqp://guest:**@localhost:5672//"
+
+
+def test_a_variable_that_the_settings_miss_shows_as_another_error(stack):
+    """When the settings cannot be imported, here because `DJANGO_SECRET_KEY` is missing, `celery -A core worker` fails
+    with `'Settings' object has no attribute 'worker_state_db'`.
+
+    Quand les réglages ne peuvent pas être importés, ici faute de `DJANGO_SECRET_KEY`, `celery -A core worker` échoue
+    avec `'Settings' object has no attribute 'worker_state_db'`.
+    """
+    worker = stack.start(["env", "-u", "DJANGO_SECRET_KEY", "celery", "-A", "core", "worker"])
+    worker.wait_for("AttributeError: 'Settings' object has no attribute 'worker_state_db'", 90)
+    assert "DJANGO_SECRET_KEY" not in worker.log
+
+
+def test_a_result_that_is_ignored_is_awaited_in_vain(worker, stack, results):
+    """With `CELERY_TASK_IGNORE_RESULT = True`, the task runs, `.get()` returns None, and nothing is stored for
+    `celery result` to find.
+
+    Avec `CELERY_TASK_IGNORE_RESULT = True`, la tâche s'exécute, `.get()` renvoie None, et rien n'est enregistré pour
+    `celery result`.
+    """
+    ignored = {"CELERY_TASK_IGNORE_RESULT": True}
+    running = worker(settings=ignored)
+    django = stack.django(ignored)
+    assert django("from core.tasks import ping; sent = ping.delay(); [sent.get(timeout=30), sent.state]") == [
+        None,
+        "PENDING",
+    ]
+    running.wait_for("succeeded in")
+    assert results.keys("celery-task-meta-*") == []
