@@ -5,7 +5,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from situations import FAST, SLOW_MACHINE, in_flight, open_once_read, redelivered_within_seconds, slow_file, unlock
+from situations import (
+    PATIENT,
+    SLOW_MACHINE,
+    expire,
+    in_flight,
+    open_once_read,
+    redelivered_within_seconds,
+    slow_file,
+    unlock,
+)
 
 from cookbook.testing import ABSENT, DjangoError, find_project, releases, wait_until
 
@@ -182,7 +191,8 @@ def test_a_restarted_worker_runs_the_queue_at_once_and_unacked_later(stack, djan
     wait_until(lambda: (redis.llen("celery"), in_flight(redis)) == (0, 3))
     second.stop()
     wait_until(lambda: time.monotonic() > due)
-    third = stack.worker(settings=FAST)
+    expire(redis)
+    third = stack.worker(settings=PATIENT)
     wait_until(lambda: third.log.count("succeeded in") == 3 and in_flight(redis) == 0)
     assert [each.log.count("succeeded in") for each in (first, second, third)] == [0, 4, 3]
     assert set(django("[each.state for each in sent]")) == {"SUCCESS"}
@@ -378,8 +388,10 @@ def restart_under_six_workers(stack, django, redis, attempt):
     codes = {case: workers[case].wait() for case in doomed}
     wait_until(lambda: time.monotonic() > due)
     unlock(redis)  # Redis may have restarted in the moment when a worker had the lock
+    wait_until(lambda: in_flight(redis) == len(codes), SLOW_MACHINE)  # the survivors acknowledge theirs
+    expire(redis)
     after = stack.worker(
-        "--queues", ",".join(f"q{attempt}{number}" for number in range(6)), name=f"next{attempt}", settings=FAST
+        "--queues", ",".join(f"q{attempt}{number}" for number in range(6)), name=f"next{attempt}", settings=PATIENT
     )
     if codes.get("running, late ack"):
         with open_once_read(feeds[1][0]) as feed:
