@@ -107,7 +107,7 @@ def run_matrix(project: Project, args: Namespace) -> int:
     "mutate",
     RECIPES,
     argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: one per processor)"),
-    argument("--stack", choices=("auto", "local", "compose"), help="backend (default: the one that a recipe needs)"),
+    STACK,
 )
 def mutate_recipes(project: Project, args: Namespace) -> int:
     """Remove or change each line that pages show, and report the changes that no proof notices."""

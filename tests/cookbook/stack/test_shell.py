@@ -12,6 +12,7 @@ from cookbook.stack import shell
     [
         ("a = 2\na + 1", {"value": 3}),
         ("a = 2", {"value": None}),
+        ("seen = []\nseen.append(1) or len(seen)", {"value": 1}),
         ("", {"value": None}),
         ("{}['x']", {"error": "KeyError", "message": "'x'"}),
     ],
