@@ -3,15 +3,16 @@
 import ast
 
 from cookbook import testing
+from tests.cookbook.mini import HOUSE
 
 
 def test_every_name_that_it_promises_is_there():
     assert [name for name in testing.__all__ if not hasattr(testing, name)] == []
 
 
-def test_proofs_import_nothing_else_of_the_machinery(project):
+def test_proofs_import_nothing_else_of_the_machinery():
     imported: dict[str, list[str]] = {}
-    for file in sorted(project.proofs.glob("*.py")):
+    for file in sorted(HOUSE.proofs.glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             modules = [node.module] if isinstance(node, ast.ImportFrom) else []
             modules += [each.name for each in node.names] if isinstance(node, ast.Import) else []

@@ -97,7 +97,7 @@ def called(project, monkeypatch):
         return 0
 
     monkeypatch.setattr(proving, "run_pytest", run)
-    monkeypatch.setattr(proving, "call", lambda project, argv: 0)
+    monkeypatch.setattr(command_line, "check_style", lambda project, args: 0)
     monkeypatch.setattr(command_line, "publish_site", lambda project, args: 0)
     monkeypatch.chdir(project.root)
     return calls

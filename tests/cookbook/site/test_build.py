@@ -19,7 +19,7 @@ def test_each_warning_of_mkdocs_is_one_line_with_its_file(project):
         "docs/fr/index.md:8: contains a link 'start/greet.md#gone', "
         "but the doc 'start/greet.md' does not contain an anchor '#gone'.",
         "docs/fr/orphan.md: not in the nav of mkdocs.yml: add it there",
-        "docs/fr/syntax.md:7: unexpected char '@' at 24: mend the macro call",
+        "docs/fr/syntax.md:7: unexpected char '@' at 24: fix the macro call",
         f"mkdocs.yml:{line}: A reference to 'gone.md' is included in the 'nav' configuration, "
         "which is not found in the documentation files.",
     ]

@@ -13,6 +13,7 @@ import pytest
 
 from cookbook.stack import warm, warm_client
 from cookbook.stack.processes import wait_until
+from tests.cookbook.mini import HOUSE
 
 ABOUT_ITSELF = """
 import json, locale, logging, os, resource, signal, sys, tempfile, threading, time, warnings
@@ -105,14 +106,14 @@ print(ours, settings.configured, _state.default_app, "celery.apps.worker" in sys
     assert cold.wait_for("") == "[] False None False"
 
 
-def test_a_parent_that_did_more_than_import_is_refused(project, tmp_path):
+def test_a_parent_that_did_more_than_import_is_refused(tmp_path):
     (tmp_path / "greedy.py").write_text("from django.conf import settings\nsettings.configure()\n")
     code = "import warm_parent\nwarm_parent.IMPORTED += ' greedy'\nsys.path.insert(0, '')\nwarm_parent.preload()"
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(project.root / 'cookbook/stack')!r}]\n{code}",
+            f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(HOUSE.root / 'cookbook/stack')!r}]\n{code}",
         ],
         capture_output=True,
         text=True,
