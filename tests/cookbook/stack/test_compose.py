@@ -14,6 +14,7 @@ from cookbook.project import CookbookError
 from cookbook.stack import compose, docker_engine
 from cookbook.stack.processes import run_folder, wait_until
 from cookbook.stack.reaper import PROJECT_LABEL, remove_project
+from tests.cookbook.mini import HOUSE
 
 pytestmark = pytest.mark.skipif(not docker_engine.answers(), reason="no Docker engine answers")
 IMAGE = os.environ.get("REDIS_IMAGE", "redis:8")
@@ -29,6 +30,12 @@ def labelled(name):
 
 def container(project):
     return docker_engine.engine().containers.create(IMAGE, labels={PROJECT_LABEL: project})
+
+
+@pytest.fixture
+def project():
+    """This cookbook, whose docker-compose.yml these tests run."""
+    return HOUSE
 
 
 @pytest.fixture
