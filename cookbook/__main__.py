@@ -17,7 +17,7 @@ from cookbook.mutation import mutate
 from cookbook.project import CookbookError, Project, find_project
 from cookbook.site import drafts, publish, serve
 from cookbook.sources import scaffold
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 
 Action = Callable[[Project, Namespace], int]
 PARSER = ArgumentParser(prog="python -m cookbook", description="Run, check, build and publish the cookbook.")
@@ -198,7 +198,7 @@ def begin_recipe(project: Project, args: Namespace) -> int:
 )
 def test_everything(project: Project, args: Namespace) -> int:
     """Run every check: style, the machinery, the proofs, publish, the built site."""
-    both = args.stack == "both" or (args.stack == "auto" and compose.usable(project))
+    both = args.stack == "both" or (args.stack == "auto" and docker_engine.usable(project))
     backends = ["local", "compose"] if both else ["local" if args.stack == "auto" else args.stack]
     stages: dict[str, Callable[[], int]] = {
         "style": lambda: check_style(project, args),

@@ -7,16 +7,10 @@ from cookbook.evidence.environments import environment, releases
 from cookbook.evidence.plugin import prepare_once
 from cookbook.project import find_project
 from cookbook.render import reference
-from cookbook.stack.compose import (
-    ComposeStack,
-    engine,
-    project_of_this_process,
-    remove_container,
-    remove_image,
-    wait_for_redis,
-)
+from cookbook.stack.compose import ComposeStack, project_of_this_process, wait_for_redis
 from cookbook.stack.compose import files as compose_files
 from cookbook.stack.compose import own_project as own_compose_project
+from cookbook.stack.docker_engine import engine, remove_container, remove_image
 from cookbook.stack.interface import ABSENT, DjangoError, free_port, write_script
 from cookbook.stack.processes import run_folder, wait_until
 from cookbook.stack.reaper import PROJECT_LABEL, remove_project

@@ -20,7 +20,7 @@ from cookbook.evidence.records import Row
 from cookbook.evidence.reports import notes_of
 from cookbook.project import CookbookError, Project, find_project, write_whole
 from cookbook.sources import proof_source, transcripts
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 from cookbook.stack.compose import ComposeStack
 from cookbook.stack.interface import Django, Stack
 from cookbook.stack.local import LocalStack
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if since.column(config):
         config.option.stack = "local"
-    config.option.stack = os.environ[CHOICE] = compose.chosen(project, config.option.stack)
+    config.option.stack = os.environ[CHOICE] = docker_engine.chosen(project, config.option.stack)
     run = config.stash[RUN] = Run()
     if not config.option.basetemp:
         config.option.basetemp = str(run.folder / "pytest")

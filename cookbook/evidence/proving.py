@@ -12,7 +12,7 @@ from pathlib import Path
 from cookbook.evidence import failures, freshness, records
 from cookbook.evidence.failures import Failure
 from cookbook.project import CookbookError, Project
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 PYTEST_USAGE_ERROR = 4
@@ -60,7 +60,7 @@ def prove_what_changed(project: Project, stack: str, *, everything: bool) -> int
 
 def prove_for_site(project: Project, stack: str, *, everything: bool) -> int:
     """`prove_what_changed`; with *stack* "auto", also run on this machine the recipes that Compose cannot prove."""
-    backend = compose.chosen(project, stack)
+    backend = docker_engine.chosen(project, stack)
     status = prove_what_changed(project, backend, everything=everything)
     if status or stack != "auto" or backend == "local":
         return status

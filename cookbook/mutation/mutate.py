@@ -22,7 +22,7 @@ from cookbook.mutation.schedule import Schedule
 from cookbook.mutation.verdicts import SURVIVED, Planned, Verdict
 from cookbook.project import STACK_FILES, CookbookError, Project
 from cookbook.sources.shown_lines import files_of_recipe
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 from cookbook.stack.processes import FOLDER, Run, noted
 from cookbook.stack.reaper import VARIABLE
 
@@ -67,9 +67,9 @@ def mutate(project: Project, recipes: Sequence[str], *, jobs: int, stack: str) -
         return _problems(bench, recipes)
     finally:
         run.end()
-        if compose.answers():
+        if docker_engine.answers():
             for number in range(jobs):
-                compose.remove_image(_image(f"copy-{number}"))
+                docker_engine.remove_image(_image(f"copy-{number}"))
 
 
 def stack_of(project: Project, recipe: str, asked: str) -> str:

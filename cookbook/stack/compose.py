@@ -7,24 +7,19 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import docker
-import psutil
 import redis
-from docker.errors import DockerException
 from docker.models.containers import Container
 
 from cookbook.project import CookbookError, Project
 from cookbook.stack import containers
+from cookbook.stack.docker_engine import PREFIX, answers, engine, sweep
 from cookbook.stack.interface import Stack, free_port, write_jq, write_script
 from cookbook.stack.local import TELL
 from cookbook.stack.processes import Process, run_folder, wait_until
-from cookbook.stack.reaper import COMPOSE, PROJECT_LABEL, VARIABLE, remove_project
-
-PREFIX = "cookbook-"
+from cookbook.stack.reaper import COMPOSE, VARIABLE
 
 
 class ComposeStack(Stack):
@@ -153,31 +148,6 @@ class ComposeStack(Stack):
         return {"PYTHONPATH": f"{self.folder}:/app", **self.variables("redis://redis:6379", settings)}
 
 
-@functools.cache
-def engine() -> docker.DockerClient:
-    return docker.from_env()
-
-
-def answers() -> bool:
-    """Whether a Docker engine answers here."""
-    try:
-        return bool(engine().ping())
-    except DockerException:
-        return False
-
-
-def usable(project: Project) -> bool:
-    """Whether this project has a docker-compose.yml and an engine to run it on."""
-    return (project.root / "docker-compose.yml").exists() and answers()
-
-
-def chosen(project: Project, stack: str) -> str:
-    """The backend that the option ``--stack`` means here."""
-    if stack == "auto":
-        return "compose" if usable(project) else "local"
-    return stack
-
-
 def files(project: Project) -> list[str]:
     """The options that name docker-compose.yml, and what a run puts over it: an env file of its own."""
     over = run_folder() / "compose.override.yml"
@@ -267,24 +237,3 @@ def wait_for_redis(client: redis.Redis) -> None:
             return False
 
     wait_until(ready)
-
-
-def remove_container(name: str) -> None:
-    """Remove the container called *name*; one that is gone is no error."""
-    with suppress(docker.errors.NotFound):
-        containers.remove(engine().containers.get(name))
-
-
-def remove_image(name: str) -> None:
-    """Remove an image of ours; one that was never built is no error."""
-    with suppress(docker.errors.ImageNotFound):
-        engine().images.remove(name, force=True)
-
-
-def sweep() -> None:
-    """Remove what killed runs left on the engine: Compose projects of ours whose run has no process any more."""
-    alive = " ".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
-    listed = engine().containers.list(all=True, filters={"label": PROJECT_LABEL}, ignore_removed=True)
-    for name in {container.labels[PROJECT_LABEL] for container in listed}:
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).partition("-")[0] not in alive:
-            remove_project(name)

@@ -8,7 +8,7 @@ import pytest
 from cookbook.__main__ import main
 from cookbook.checks import parity
 from cookbook.evidence import proving
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 from tests.cookbook.mini import QUICK_PROOF, cookbook, edit, make_project, write, write_evidence
 
 COMMANDS = (
@@ -236,7 +236,7 @@ def test_site_runs_on_this_machine_what_compose_cannot_prove(project, monkeypatc
         write_evidence(project, backend=backend, tests=[replace(proof, outcome=outcome, reason="not in the image")])
         return 0
 
-    monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
+    monkeypatch.setattr(docker_engine, "chosen", lambda project, stack: "compose")
     monkeypatch.setattr(proving, "run_pytest", run)
     monkeypatch.chdir(project.root)
     assert main(["site"]) == 0

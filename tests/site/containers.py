@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 from cookbook.stack.interface import free_port
 from cookbook.stack.reaper import remove_project
 
@@ -14,7 +14,7 @@ from cookbook.stack.reaper import remove_project
 @contextlib.contextmanager
 def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
     """Run the reader's *command* in *folder*; yield a function that runs `docker compose` there, for its output."""
-    name = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{folder.name}"
+    name = f"{docker_engine.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-{folder.name}"
     env = {**os.environ, "COMPOSE_PROJECT_NAME": name, "REDIS_PORT": str(free_port()), "APP_IMAGE": name}
 
     def docker_compose(*args: str) -> str:
@@ -28,4 +28,4 @@ def brought_up(folder: Path, command: str) -> Iterator[Callable[..., str]]:
     finally:
         remove_project(name)
         for image in (name, f"{name}-worker"):  # the stack names its image itself, Compose that of a lone worker
-            compose.remove_image(image)
+            docker_engine.remove_image(image)

@@ -7,7 +7,7 @@ from containers import brought_up
 
 from cookbook.project import find_project
 from cookbook.sources import pages
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 
 # For each recipe: an import, a call of its own task, and the result. Every bundle also runs core's ping.
 QUESTIONS = {
@@ -43,7 +43,7 @@ def test_every_bundle_runs_unchanged(site, stack, tmp_path, recipe):
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
+@pytest.mark.skipif(not docker_engine.answers(), reason="no Docker engine answers")
 @pytest.mark.parametrize("recipe", ["compose", "install"])  # with a stack of its own, and with a worker and its Redis
 def test_one_command_starts_a_bundle_and_it_runs_a_task(site, tmp_path, recipe):
     root = unpacked(site, recipe, tmp_path)

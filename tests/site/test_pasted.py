@@ -9,7 +9,7 @@ import pytest
 from containers import brought_up
 from test_reader import RECIPES
 
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 
 INSTALL = "start/install/"
 SETTINGS = "core/settings/base.py"
@@ -123,7 +123,7 @@ def test_the_blocks_of_a_page_run_at_the_paths_in_their_titles(pasted, soup, sta
     for script in pasted.scripts:
         stack.start(["sh", script]).wait_for(" ready.", 60)
     for commands in pasted.commands:
-        if "docker" in commands and not compose.answers():
+        if "docker" in commands and not docker_engine.answers():
             continue
         ran = subprocess.run(
             ["bash", "-c", commands],
@@ -140,7 +140,7 @@ def test_the_blocks_of_a_page_run_at_the_paths_in_their_titles(pasted, soup, sta
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
+@pytest.mark.skipif(not docker_engine.answers(), reason="no Docker engine answers")
 def test_the_blocks_of_the_stack_page_start_and_run_a_task(pasted, soup):
     pasted.paste(soup(COMPOSE))
     (pasted.folder / ".env.example").rename(pasted.folder / ".env")

@@ -7,7 +7,7 @@ import pytest
 import cookbook.__main__ as command_line
 from cookbook.__main__ import main
 from cookbook.evidence import environments, freshness, proving, records
-from cookbook.stack import compose
+from cookbook.stack import docker_engine
 from tests.cookbook.mini import QUICK_PROOF, edit, make_project, write, write_evidence
 
 RECIPES = ["greet", "two"]
@@ -110,7 +110,7 @@ def test_site_runs_what_is_due_and_reports_it(project, called, capsys):
 
 
 def test_a_record_of_the_other_stack_in_an_older_format_stops_nothing(project, called, monkeypatch):
-    monkeypatch.setattr(compose, "chosen", lambda project, stack: "compose")
+    monkeypatch.setattr(docker_engine, "chosen", lambda project, stack: "compose")
     monkeypatch.setattr(freshness, "find_server", lambda: pytest.fail("nothing runs on this machine"))
     for recipe in RECIPES:
         ran(project, "compose", recipe=recipe, files=records.digests(project, recipe))

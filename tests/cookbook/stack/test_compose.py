@@ -11,24 +11,31 @@ from docker.errors import NotFound
 
 from cookbook.evidence.plugin import prepare_once
 from cookbook.project import CookbookError
-from cookbook.stack import compose
+from cookbook.stack import compose, docker_engine
 from cookbook.stack.processes import run_folder, wait_until
 from cookbook.stack.reaper import PROJECT_LABEL, remove_project
+from tests.cookbook.mini import HOUSE
 
-pytestmark = pytest.mark.skipif(not compose.answers(), reason="no Docker engine answers")
+pytestmark = pytest.mark.skipif(not docker_engine.answers(), reason="no Docker engine answers")
 IMAGE = os.environ.get("REDIS_IMAGE", "redis:8")
 
 
 def labelled(name):
     """The containers, networks and volumes of a Compose project, and of every project whose name begins like that."""
-    engine = compose.engine()
+    engine = docker_engine.engine()
     found = [*engine.containers.list(all=True, ignore_removed=True), *engine.networks.list(), *engine.volumes.list()]
     labels = [(each.attrs.get("Config") or each.attrs).get("Labels") or {} for each in found]
     return [label[PROJECT_LABEL] for label in labels if label.get(PROJECT_LABEL, "").startswith(name)]
 
 
 def container(project):
-    return compose.engine().containers.create(IMAGE, labels={PROJECT_LABEL: project})
+    return docker_engine.engine().containers.create(IMAGE, labels={PROJECT_LABEL: project})
+
+
+@pytest.fixture
+def project():
+    """This cookbook, whose docker-compose.yml these tests run."""
+    return HOUSE
 
 
 @pytest.fixture
@@ -40,12 +47,12 @@ def somebody_elses():
 
 
 def test_a_run_sweeps_what_a_killed_run_left_and_nothing_else(somebody_elses):
-    dead = f"{compose.PREFIX}0123456789ab-1"
-    alive = f"{compose.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-1"
+    dead = f"{docker_engine.PREFIX}0123456789ab-1"
+    alive = f"{docker_engine.PREFIX}{os.environ['COOKBOOK_RUN'][:12]}-1"
     container(dead)
     ours = container(alive)
     try:
-        compose.sweep()
+        docker_engine.sweep()
         assert labelled(dead) == []
         assert labelled(alive) == [alive]
         somebody_elses.reload()
@@ -54,9 +61,9 @@ def test_a_run_sweeps_what_a_killed_run_left_and_nothing_else(somebody_elses):
 
 
 def test_what_a_container_still_holds_is_removed_once_that_lets_go():
-    name = f"{compose.PREFIX}0123456789ab-2"
-    compose.engine().networks.create(name, labels={PROJECT_LABEL: name})
-    holder = compose.engine().containers.run(IMAGE, ["sleep", "3"], network=name, detach=True)
+    name = f"{docker_engine.PREFIX}0123456789ab-2"
+    docker_engine.engine().networks.create(name, labels={PROJECT_LABEL: name})
+    holder = docker_engine.engine().containers.run(IMAGE, ["sleep", "3"], network=name, detach=True)
     try:
         remove_project(name)
         assert labelled(name) == []
@@ -101,7 +108,7 @@ def test_no_health_check_disturbs_what_is_counted(stack):
     program.container.reload()
     assert "Health" not in program.container.attrs["State"]
     name, _ = compose.project_of_this_process(stack.project)
-    assert "Health" not in compose.engine().containers.get(f"{name}-redis-1").attrs["State"]
+    assert "Health" not in docker_engine.engine().containers.get(f"{name}-redis-1").attrs["State"]
 
 
 @pytest.mark.parametrize("way", ["start", "enter"])
@@ -145,7 +152,7 @@ def test_what_enters_a_changed_copy_sees_the_change_and_the_container_goes_with_
     (container,) = {process.container.id for process in stack.processes}
     stack.close()
     with pytest.raises(NotFound):
-        compose.engine().containers.get(container)
+        docker_engine.engine().containers.get(container)
 
 
 def test_an_image_that_cannot_be_pulled_is_named_with_the_command_that_makes_images(project, monkeypatch):
