@@ -109,7 +109,7 @@ def test_a_worker_on_another_machine_needs_the_same_files(worker, django, weathe
     elsewhere = worker(env={"PUBLIC_ROOT": str(stack.folder / "elsewhere")})
     assert post(django, 2025) == 202
     wait_until(lambda: shown(django)["state"] == "FAILURE")
-    assert "FileNotFoundError" in elsewhere.log
+    elsewhere.wait_for("FileNotFoundError")
 
 
 def test_a_worker_without_the_code_drops_the_task(worker, django, weather, redis):
