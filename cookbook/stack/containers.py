@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from cookbook.stack.processes import Process
 from cookbook.stack.reaper import PROJECT_LABEL
 
-USER = f"{os.getuid()}:{os.getgid()}"  # what programs write into the run's folder belongs to whoever runs the proofs
+USER = f"{os.getuid()}:{os.getgid()}"  # what programs write into the run's folder belongs to its user
 SOMEBODY_ELSE = f"{os.getuid() + 1}:{os.getgid()}"
 END_ALL = "kill -9 -1"  # each process of the user but the shell that runs it
 
