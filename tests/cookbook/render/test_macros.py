@@ -51,6 +51,7 @@ def test_the_notes_of_a_block_are_numbered_in_it_and_explained_below(called):
     ("call", "why"),
     [
         ('code("greet/tasks.py", "gone")', 'recipes/greet/tasks.py: no function, class or assignment "gone"'),
+        ('code("<b>.py")', "recipes/<b>.py: "),
         ("code()", "code() missing 1 required positional argument: 'path'"),
         ('transcript("greet/tasks.py")', "recipes/greet/tasks.py: no such transcript: name a .console file"),
         ('transcript("greet/gone.console")', "recipes/greet/gone.console: no such transcript"),
@@ -95,9 +96,9 @@ def test_a_claim_links_to_its_proof_or_is_marked_as_not_proven(project, called):
 
 
 def test_a_setting_links_to_its_manual_entry_with_its_default_as_tooltip(called):
-    found = setting("result_expires")
-    text, _ = called('{@ setting("result_expires") @} {@ default("result_expires") @}')
-    assert f"[`CELERY_RESULT_EXPIRES`]({found.url}){{ .setting title=" in text
+    found = setting("accept_content")
+    text, _ = called('{@ setting("accept_content") @} {@ default("accept_content") @}')
+    assert f"[`CELERY_ACCEPT_CONTENT`]({found.url}){{ .setting title=" in text
     assert text.count('"') == 2
     assert f"`{written(found.default)}`" in text
 
@@ -118,15 +119,15 @@ def test_a_table_shows_the_chosen_columns_as_the_language_writes_them(project, c
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        ('sequence("greet", "sent", actors={"app": "App", "redis": "Redis"}, caption="A < B")', "App → Redis: LPUSH"),
-        ('timeline("greet", "bars", lanes={"one": "Worker"}, caption="A < B")', "Worker"),
+        ('sequence("greet", "sent", actors={"app": "App", "redis": "Redis"}, caption="A <b>")', "App → Redis: LPUSH"),
+        ('timeline("greet", "bars", lanes={"one": "Worker"}, caption="A <b>")', "Worker"),
     ],
 )
 def test_a_drawing_has_a_caption_and_the_same_as_text_which_alone_is_searched(project, called, call, text):
     write_evidence(project, records={"sent": MESSAGES, "bars": BARS})
     figure = soup(called(f"{{@ {call} @}}")[0]).select_one("figure.diagram")
     assert figure.select_one("svg")["data-search-exclude"] == "true"
-    assert figure.figcaption.get_text() == "A < B"
+    assert figure.figcaption.get_text() == "A <b>"
     assert text in figure.details.get_text()
     assert not figure.details.has_attr("data-search-exclude")
 
