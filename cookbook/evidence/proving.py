@@ -17,7 +17,7 @@ from cookbook.stack import docker_engine
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 PYTEST_USAGE_ERROR = 4
 PROOFS_PER_CORE = 5  # on this machine a proof computes for 0.6 s and waits for 3 s, on average
-PROOFS_ON_COMPOSE_PER_CORE = 3  # there, each starts cold: it computes for 2 s or so, and waits for as long
+PROOFS_ON_COMPOSE_PER_CORE = 2  # there, each starts cold: it computes for 2 s or so, and waits for as long
 TESTS_PER_CORE = 1.5  # containers, browsers and builds compute more
 TOO_MANY = 10  # failed proofs are not chance, and a second try of all of them would take minutes
 

@@ -90,7 +90,11 @@ class ComposeStack(Stack):
         # A program that prints to a terminal here must find one there too.
         enter = "way=-i; [ -t 1 ] && way=-t\nexec docker exec $way"
         for name in ("celery", "python", "django-admin"):
-            write_script(self.folder / "bin", name, f'{enter} -u {containers.USER} {passed} {toolbox} {name} "$@"')
+            # Docker carries output and errors apart, in no certain order: what the shell joins is joined there already.
+            join = (
+                f'[ /dev/fd/1 -ef /dev/fd/2 ] && set -- sh -c \'exec "$@" 2>&1\' sh {name} "$@" || set -- {name} "$@"'
+            )
+            write_script(self.folder / "bin", name, f'{join}\n{enter} -u {containers.USER} {passed} {toolbox} "$@"')
         write_script(self.folder / "bin", "redis-cli", f'{enter} {self._redis_container} redis-cli "$@"')
         write_jq(self.folder / "bin")
         return {
