@@ -178,15 +178,12 @@ def up(request, project):
     folder.chmod(0o777)  # the worker writes into it as another user
     (folder / "proof.py").write_text(TASK)
     (folder / "proof_settings.py").write_text(SETTINGS)
-    # Most of the proofs wait for healthy services: every five seconds is too seldom.
-    often = {"healthcheck": {"interval": "2s"}}
     app = {
         "environment": {"DJANGO_SETTINGS_MODULE": "proof_settings", "PYTHONPATH": "/proof"},
         "volumes": [f"{folder}:/proof"],
     }
     flower = {"env_file": [str(run_folder() / "env")]}
-    services = {"redis": often, "db": often, "worker": app | often, "beat": app, "flower": flower}
-    override = yaml.safe_dump({"services": services})
+    override = yaml.safe_dump({"services": {"worker": app, "beat": app, "flower": flower}})
     (folder / "override.yml").write_text(override.replace("env_file:", "env_file: !override"))
     running = Up(project, name, folder)
     try:
