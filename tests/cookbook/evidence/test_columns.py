@@ -47,6 +47,7 @@ def test_a_column_depends_on_the_pins_of_its_own_celery_and_server(project):
     write(project, "requirements.lock", "celery==5.7.0\n")
     write(project, "tests/environments/redis-8.txt", "redis==8\n")
     assert columns.pins(project, pinned) == before
+    assert columns.pins(project, Column("5.6", "redis-7.0")) != before  # also without a file that pins it
     write(project, "tests/environments/redis-6.2.txt", "redis==6.2\n")
     assert columns.pins(project, pinned) != before
 

@@ -76,11 +76,11 @@ def test_the_notes_of_a_test_are_the_same_object_each_time():
 
 @pytest.fixture
 def progress():
-    """The run of two proofs, one of which has two cases: "b" failed."""
+    """The run of two proofs, one of which has two cases: the second one to run failed."""
     run = Progress({}, {"test_depth", "test_keys"})
     run.expected = {f"tests/recipes/test_keys.py::{name}" for name in ("test_depth[a]", "test_depth[b]", "test_keys")}
     versions = {"test_depth[a]": "5.6", "test_depth[b]": "5.7", "test_keys": "5.7"}
-    for name, outcome in (("test_depth[b]", "failed"), ("test_depth[a]", "passed"), ("test_keys", "passed")):
+    for name, outcome in (("test_depth[b]", "passed"), ("test_depth[a]", "failed"), ("test_keys", "passed")):
         notes = Notes(versions={"celery": versions[name]})
         for when in ("setup", "call", "teardown"):
             made = report(when, outcome if when == "call" else "passed", name, "assert 0", notes=asdict(notes))
