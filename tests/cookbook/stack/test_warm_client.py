@@ -36,7 +36,11 @@ def test_a_shell_gets_what_it_asked_for(local, project):
 @pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("INT", 130), ("KILL", 137)])
 def test_a_signal_to_the_command_of_a_shell_ends_the_program(local, name, code):
     script = local.folder / "script.py"
-    script.write_text("import os, signal\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\nsignal.pause()\n")
+    # Not pause(): a signal just before it would leave its handler waiting until the next one.
+    source = (
+        "import os, time\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\nwhile True:\n    time.sleep(0.01)\n"
+    )
+    script.write_text(source)
     waits = "until [ -s pid ]; do :; done"
     shell = f"set -m; python {script} & {waits}; kill -{name} $!; wait $!"  # without -m bash lets it ignore SIGINT
     env = local.environment()
