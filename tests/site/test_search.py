@@ -59,5 +59,7 @@ def test_a_result_highlights_the_words_of_the_search(tab):
     tab.locator("input.md-search__input").fill("execution <tache>")
     marks = tab.locator(".md-search-result__item mark")
     marks.first.wait_for()
-    assert {"exécution", "tâche"} <= {text.lower() for text in marks.all_inner_texts()}
+    found = {text.lower() for text in marks.all_inner_texts()}
+    assert "tâche" in found
+    assert any(text.startswith("exécut") for text in found)
     assert tab.wrong == []
