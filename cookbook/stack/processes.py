@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ FOLDER = "COOKBOOK_RUN_FOLDER"
 TEMPORARY = "TMPDIR"
 TIMEOUT = 30.0  # seconds for one step of a program, such as a log line or its exit, on a busy machine
 CLEANUP = 300  # seconds for the reaper: a busy disk needs a minute to remove the folders of a thousand tests
+DATE = shutil.which("date", path=os.defpath) or "date"  # a program may run with a PATH that has none
 T = TypeVar("T")
 
 
@@ -63,7 +65,7 @@ def run_folder() -> Path:
 
 def noted(argv: Sequence[str]) -> list[str]:
     """The command that runs *argv* as a program of this run: a shell notes its pid, then becomes the program."""
-    return ["/bin/sh", "-c", 'echo "$$ $(date +%s)" >>"$0"; exec "$@"', str(run_folder() / NOTED), *argv]
+    return ["/bin/sh", "-c", f'echo "$$ $({DATE} +%s)" >>"$0"; exec "$@"', str(run_folder() / NOTED), *argv]
 
 
 class Program(Protocol):

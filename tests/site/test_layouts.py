@@ -68,7 +68,7 @@ def split(folder):
 
 
 def old_style(folder):
-    """`BASE_DIR` as text, and an app of one's own called `core`, with a model."""
+    """`BASE_DIR` as text, and an app of the reader called `core`, with a model."""
     django_admin(folder, "startproject", "shop", ".")
     django_admin(folder, "startapp", "core")
     settings = folder / "shop/settings.py"

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from cookbook.stack import reaper
+from cookbook.stack import processes, reaper
 
 SLEEP = [sys.executable, "-c", "input()"]
 
@@ -41,6 +41,14 @@ def test_when_the_run_is_over_its_processes_and_its_folder_are_gone(sleeper, tmp
     assert [tagged.wait(10), noted.wait(10)] == [-9, -9]
     assert other.poll() is None
     assert not folder.exists()
+
+
+def test_a_program_with_an_empty_path_is_noted_with_its_time(tmp_path, monkeypatch):
+    monkeypatch.setenv(processes.FOLDER, str(tmp_path))
+    subprocess.run(processes.noted([sys.executable, "-c", "pass"]), env={"PATH": str(tmp_path / "empty")}, check=True)
+    [(pid, seconds)] = reaper._noted(tmp_path / reaper.NOTED)
+    assert pid > 1
+    assert abs(seconds - time.time()) < 60
 
 
 def test_a_process_that_reuses_a_noted_pid_is_not_of_the_run(sleeper, tmp_path):

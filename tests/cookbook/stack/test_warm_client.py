@@ -44,8 +44,11 @@ def test_a_signal_to_the_command_of_a_shell_ends_the_program(local, name, code):
     waits = "until [ -s pid ]; do :; done"
     shell = f"set -m; python {script} & {waits}; kill -{name} $!; wait $!"  # without -m bash lets it ignore SIGINT
     env = local.environment()
-    done = subprocess.run(["bash", "-c", shell], env=env, cwd=local.folder, start_new_session=True, check=False)
-    assert done.returncode == code
+    # A background job inherits that SIGINT is ignored, and bash cannot change that.
+    heeding = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('bash', sys.argv[1:])"
+    command = [sys.executable, "-c", heeding, "bash", "-c", shell]
+    with subprocess.Popen(command, env=env, cwd=local.folder, start_new_session=True) as running:
+        assert running.wait(60) == code
     pid = int((local.folder / "pid").read_text())
     wait_until(lambda: not psutil.pid_exists(pid))
 
