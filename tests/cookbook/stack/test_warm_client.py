@@ -36,10 +36,10 @@ def test_a_shell_gets_what_it_asked_for(local, project):
 @pytest.mark.parametrize(("name", "code"), [("TERM", 143), ("INT", 130), ("KILL", 137)])
 def test_a_signal_to_the_command_of_a_shell_ends_the_program(local, name, code):
     script = local.folder / "script.py"
-    # Not pause(): a signal just before it would leave its handler waiting until the next one.
-    source = (
-        "import os, time\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\nwhile True:\n    time.sleep(0.01)\n"
-    )
+    # Closed by `with`: an interrupt while a destructor closes the file would be swallowed. Not pause(), which an
+    # interrupt just before it does not end.
+    source = "import os, time\nwith open('pid', 'w') as file:\n    print(os.getpid(), file=file)\n"
+    source += "while True:\n    time.sleep(0.01)\n"
     script.write_text(source)
     waits = "until [ -s pid ]; do :; done"
     shell = f"set -m; python {script} & {waits}; kill -{name} $!; wait $!"  # without -m bash lets it ignore SIGINT
@@ -47,8 +47,8 @@ def test_a_signal_to_the_command_of_a_shell_ends_the_program(local, name, code):
     # A background job inherits that SIGINT is ignored, and bash cannot change that.
     heeding = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('bash', sys.argv[1:])"
     command = [sys.executable, "-c", heeding, "bash", "-c", shell]
-    with subprocess.Popen(command, env=env, cwd=local.folder, start_new_session=True) as running:
-        assert running.wait(60) == code
+    done = subprocess.run(command, env=env, cwd=local.folder, start_new_session=True, timeout=60, check=False)
+    assert done.returncode == code
     pid = int((local.folder / "pid").read_text())
     wait_until(lambda: not psutil.pid_exists(pid))
 
