@@ -16,13 +16,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from docker.models.networks import Network
 
 VARIABLE = "COOKBOOK_RUN"
 COMPOSE = "compose-projects"  # in the run's folder: a line for each Compose project of the run
 PROJECT_LABEL = "com.docker.compose.project"
 REMOVAL = 60  # seconds for the engine to finish removals
+COUNTED = "has active endpoints"  # also said of a container that is gone: https://github.com/moby/moby/issues/42119
 KILLING = 5  # seconds for killed processes to disappear
 NOTED = "processes"  # in the run's folder: a line "pid seconds-since-epoch" for each program started
 
@@ -70,7 +75,7 @@ def remove_project(name: str) -> None:
                 partial(each.remove, force=True, v=True)
                 for each in engine.containers.list(True, filters=labelled, ignore_removed=True)
             ),
-            *(each.remove for each in engine.networks.list(filters=labelled)),
+            *(partial(_remove_network, each) for each in engine.networks.list(filters=labelled)),
             *(partial(each.remove, force=True) for each in engine.volumes.list(filters=labelled)),
         ]
         if not removals:
@@ -78,10 +83,22 @@ def remove_project(name: str) -> None:
         for remove in removals:
             try:
                 remove()
-            except docker.errors.APIError:  # it is being removed, or a container that restarts still uses it
-                if time.monotonic() > deadline:
+            except docker.errors.APIError as error:  # it is being removed, or a container that restarts still uses it
+                if time.monotonic() < deadline:
+                    continue
+                if COUNTED not in str(error):
                     raise
+                sys.stderr.write(f"{name}: the Docker engine cannot remove this network until it restarts: {error}\n")
+                return
         time.sleep(0.1)
+
+
+def _remove_network(network: Network) -> None:
+    """Remove *network*, with the connections that the engine keeps of containers removed while they started."""
+    network.reload()
+    for connected in network.attrs["Containers"].values():
+        network.disconnect(connected["Name"], force=True)
+    network.remove()
 
 
 def _noted(file: Path) -> Iterator[tuple[int, float]]:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
+from docker.models.networks import Network
 
 from cookbook.evidence.plugin import prepare_once
 from cookbook.project import CookbookError
-from cookbook.stack import compose, docker_engine
+from cookbook.stack import compose, docker_engine, reaper
 from cookbook.stack.processes import run_folder, wait_until
 from cookbook.stack.reaper import PROJECT_LABEL, remove_project
 from tests.cookbook.mini import HOUSE
@@ -60,17 +61,32 @@ def test_a_run_sweeps_what_a_killed_run_left_and_nothing_else(somebody_elses):
         ours.remove(v=True)
 
 
-def test_what_a_container_still_holds_is_removed_once_that_lets_go():
-    name = f"{docker_engine.PREFIX}0123456789ab-2"
+def test_a_network_is_removed_although_something_is_still_connected_to_it():
+    name = f"{docker_engine.PREFIX}0123456789ab-connected-{os.getpid()}"
     docker_engine.engine().networks.create(name, labels={PROJECT_LABEL: name})
-    holder = docker_engine.engine().containers.run(IMAGE, ["sleep", "3"], network=name, detach=True)
+    connected = docker_engine.engine().containers.run(IMAGE, ["sleep", "infinity"], network=name, detach=True)
     try:
         remove_project(name)
         assert labelled(name) == []
-        holder.reload()
-        assert holder.status == "exited"
+        connected.reload()
+        assert connected.status == "running"
     finally:
-        holder.remove(force=True, v=True)
+        connected.remove(force=True, v=True)
+
+
+def test_a_network_that_the_engine_cannot_remove_is_reported(monkeypatch, capfd):
+    name = f"{docker_engine.PREFIX}0123456789ab-kept-{os.getpid()}"
+    network = docker_engine.engine().networks.create(name, labels={PROJECT_LABEL: name})
+
+    def refuse(self):
+        raise APIError(f"network {self.name} has active endpoints")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reaper, "REMOVAL", 0.3)
+        patched.setattr(Network, "remove", refuse)
+        remove_project(name)
+    network.remove()
+    assert f"{name}: the Docker engine cannot remove this network until it restarts" in capfd.readouterr().err
 
 
 @pytest.fixture
