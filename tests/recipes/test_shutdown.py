@@ -7,6 +7,7 @@ import yaml
 from situations import (
     EARLY,
     FAST,
+    LATE,
     SLOW_MACHINE,
     django_with_file,
     in_flight,
@@ -102,6 +103,28 @@ def test_a_soft_shutdown_finishes_a_short_task_and_requeues_a_long_one(stack, dj
         rows.append(row | {"queue": redis.llen(task), "unacked": in_flight(redis)})
     record("soft", rows)
     assert [tuple(row.values()) for row in rows] == [("short", 0, "SUCCESS", 0, 0), ("long", 0, "PENDING", 1, 0)]
+
+
+def test_a_message_on_its_way_to_a_killed_worker_is_lost(stack, django, redis):
+    """Redis removes a message from its queue before the worker notes it in `unacked`. When the worker is killed in
+    between, the task never runs, with late acknowledgement too.
+
+    Redis retire un message de sa file avant que le worker ne le note dans `unacked`. Si le worker est tué entre-temps,
+    la tâche ne s'exécute jamais, même avec l'acquittement tardif.
+    """
+    worker = stack.worker(settings=LATE)
+    while True:  # again when it found the worker between two BRPOP, which wait a second each
+        worker.signal(signal.SIGSTOP)
+        django("sent = compress.delay('a.txt')")
+        if not sum(waiting(redis)):
+            break
+        worker.signal(signal.SIGCONT)
+        django(f"sent.get(timeout={SLOW_MACHINE})", SLOW_MACHINE)
+    worker.kill_group()
+    stack.worker(settings=LATE)
+    assert django(f"compress.delay('a.txt').get(timeout={SLOW_MACHINE})", SLOW_MACHINE) == "a.txt.gz"
+    wait_until(lambda: not sum(waiting(redis)))
+    assert django("sent.state") == "PENDING"
 
 
 @soft
@@ -346,6 +369,12 @@ def all_expired(redis):
 
 def succeeded(worker):
     return worker.log.count(" succeeded in ")
+
+
+def waiting(redis):
+    """How many messages wait in the queue, and how many in `unacked`, at the same moment."""
+    with redis.pipeline() as pipe:
+        return pipe.llen("celery").hlen("unacked").execute()
 
 
 def send(queue):
