@@ -484,6 +484,26 @@ def test_an_in_process_worker_runs_without_redis(stack):
     assert django("result.get(timeout=30)") == "pong"
 
 
+def test_start_worker_needs_its_ping_task_or_no_ping_check(stack):
+    """`start_worker(app)` raises an AssertionError without a message unless the task `celery.ping` is registered. It
+    starts a worker with `perform_ping_check=False`, or once `celery.contrib.testing.tasks` is imported, which registers
+    that task.
+
+    `start_worker(app)` lève une AssertionError sans message si la tâche `celery.ping` n'est pas enregistrée. Le worker
+    démarre avec `perform_ping_check=False`, ou une fois importé `celery.contrib.testing.tasks`, qui enregistre cette
+    tâche.
+    """
+    django = stack.django()
+    django("from celery.contrib.testing.worker import start_worker; from core.celery import app")
+    django("from core.tasks import ping")
+    with pytest.raises(DjangoError) as raised:
+        django("with start_worker(app): pass")
+    assert str(raised.value) == "AssertionError: "
+    run = "with start_worker({}): answer = ping.delay().get(timeout=30)\nanswer"
+    assert django(run.format("app, perform_ping_check=False")) == "pong"
+    assert django(f"import celery.contrib.testing.tasks\n{run.format('app')}") == "pong"
+
+
 def test_the_fixtures_of_celery_use_their_own_app(stack):
     """The pytest fixtures of Celery, `celery_app` and `celery_worker`, use their own app in memory, without your
     settings.
