@@ -134,7 +134,7 @@ def test_a_setting_without_an_option_is_not_read_from_the_environment(stack, dja
     in its environment, a worker still acknowledges messages early.
 
     Une variable qui porte le nom d'un réglage sans option du worker ne change rien : avec `CELERY_TASK_ACKS_LATE=1`
-    dans son environnement, un worker acquitte toujours les messages en avance.
+    dans son environnement, un worker acquitte toujours les messages au début de la tâche.
     """
     variables = {"CELERY_TASK_ACKS_LATE": "1", "CELERY_WORKER_CONCURRENCY": "1", "CELERY_WORKER_QUEUES": "archives"}
     stack.wait_ready(stack.start(WORKER, env=variables))
