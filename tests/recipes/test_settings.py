@@ -265,6 +265,57 @@ def test_a_call_can_ask_for_its_result(worker, django):
 
 
 @pytest.mark.parametrize(
+    ("header", "outcome"),
+    [
+        ("[same.s(1), same.s(2)]", [1, 2]),
+        ("[same.s(1) | group(same.s(), same.s()), same.s(2)]", "ChordError: Join error: SoftTimeLimitExceeded()"),
+        pytest.param(
+            "[kept.s(1) | group(kept.s(), kept.s()), kept.s(2)]",
+            [[1, 1], 2],
+            marks=pytest.mark.since("5.7", fails="ChordError: Join error"),
+        ),
+    ],
+    ids=["tasks", "ignored", "kept"],
+)
+def test_a_chord_whose_header_contains_a_group_needs_its_results(worker, stack, header, outcome):
+    """The body of a chord gets the values that its tasks return, although they ignore their results. If the header
+    contains a chain that ends with a group, a process of the worker blocks until the soft time limit, and the chord
+    fails with ChordError. With `ignore_result=False` on the tasks of the header, its body runs.
+
+    Le corps d'un chord reçoit les valeurs que renvoient ses tâches, même si elles ignorent leur résultat. Si l'en-tête
+    contient une chaîne qui finit par un groupe, un processus du worker bloque jusqu'à la limite souple, et le chord
+    échoue avec ChordError. Avec `ignore_result=False` sur les tâches de l'en-tête, son corps s'exécute.
+    """
+    settings = {**parts(stack), "CELERY_TASK_SOFT_TIME_LIMIT": 3}
+    worker(settings=settings)
+    django = stack.django(settings)
+    django(f"from parts import *; result = chord({header})(kept.s())")
+    assert wait_until(lambda: django("result.ready()"))
+    found = django("f'{type(result.result).__name__}: {result.result}' if result.failed() else result.result")
+    assert found == outcome
+
+
+@pytest.mark.parametrize(("call", "tasks"), [("group(both)", 2), ("chord(both, same.s())", 3)], ids=["group", "chord"])
+@pytest.mark.since("5.7", fails="TimeoutError: The operation timed out")
+def test_get_waits_in_vain_for_a_group_or_chord_without_results(worker, stack, call, tasks):
+    """If its tasks ignore their results, `.get()` on a group or a chord waits in vain. With `ignore_result=False`, the
+    call returns the results.
+
+    Si ses tâches ignorent leur résultat, `.get()` sur un groupe ou un chord attend en vain. Avec `ignore_result=False`,
+    l'appel renvoie les résultats.
+    """
+    settings = parts(stack)
+    worker = worker(settings=settings)
+    django = stack.django(settings)
+    django(f"from parts import *; both = [same.s(1), same.s(2)]; result = {call}.apply_async()")
+    wait_until(lambda: worker.log.count("succeeded") == tasks)
+    with pytest.raises(DjangoError) as failure:
+        django("result.get(timeout=1)")
+    assert failure.value.name == "TimeoutError"
+    assert django(f"{call}.apply_async(ignore_result=False).get(timeout=30)") == [1, 2]
+
+
+@pytest.mark.parametrize(
     ("missing", "seconds"),
     [
         pytest.param(None, 7 * 24 * 60 * 60, marks=pytest.mark.since("5.7", fails=r"AssertionError: 86\d{3}\b")),
@@ -543,6 +594,20 @@ def everything(**names):
     with override_settings(**names):
         return {key: fresh()[key] for key in DEFAULTS}
 """
+
+
+def parts(stack):
+    """Settings that register two tasks that return what they get; `kept` stores it too, whatever the settings say."""
+    (stack.folder / "parts.py").write_text(
+        "from celery import chord, group, shared_task\n\n"
+        "@shared_task(name='parts.same')\n"
+        "def same(given):\n"
+        "    return given\n\n"
+        "@shared_task(name='parts.kept', ignore_result=False)\n"
+        "def kept(given):\n"
+        "    return given\n"
+    )
+    return {"CELERY_IMPORTS": ["parts"]}
 
 
 def freeze(redis, seconds):

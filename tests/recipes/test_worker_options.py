@@ -107,6 +107,42 @@ def test_settings_can_replace_the_flags(stack, django):
     assert [pool["max-concurrency"], pool["max-tasks-per-child"], pool["timeouts"]] == [3, 50, [20, 40]]
 
 
+def test_an_option_can_come_from_an_environment_variable(stack, django):
+    """A worker reads the value of an option from the variable `CELERY_WORKER_` with the name of the option, such as
+    `CELERY_WORKER_CONCURRENCY`. The variable overrides the setting, and the command line overrides the variable.
+
+    Un worker lit la valeur d'une option dans la variable `CELERY_WORKER_` suivie du nom de l'option, par exemple
+    `CELERY_WORKER_CONCURRENCY`. La variable l'emporte sur le réglage, et la ligne de commande sur la variable.
+    """
+    settings = {"CELERY_WORKER_CONCURRENCY": 1, "CELERY_TASK_TIME_LIMIT": 30}
+    variables = {
+        "CELERY_WORKER_CONCURRENCY": "3",
+        "CELERY_WORKER_MAX_TASKS_PER_CHILD": "50",
+        "CELERY_WORKER_SOFT_TIME_LIMIT": "15",
+        "CELERY_WORKER_TIME_LIMIT": "20",
+        "CELERY_WORKER_QUEUES": "archives",
+    }
+    stack.wait_ready(stack.start([*WORKER, "--time-limit", "40"], settings, variables))
+    [stats], [queues] = inspected(django, "stats"), inspected(django, "active_queues")
+    pool = stats["pool"]
+    assert [pool["max-concurrency"], pool["max-tasks-per-child"], pool["timeouts"]] == [3, 50, [15, 40]]
+    assert [queue["name"] for queue in queues] == ["archives"]
+
+
+def test_a_setting_without_an_option_is_not_read_from_the_environment(stack, django, redis):
+    """A variable named after a setting that is no option of the worker changes nothing: with `CELERY_TASK_ACKS_LATE=1`
+    in its environment, a worker still acknowledges messages early.
+
+    Une variable qui porte le nom d'un réglage sans option du worker ne change rien : avec `CELERY_TASK_ACKS_LATE=1`
+    dans son environnement, un worker acquitte toujours les messages au début de la tâche.
+    """
+    variables = {"CELERY_TASK_ACKS_LATE": "1", "CELERY_WORKER_CONCURRENCY": "1", "CELERY_WORKER_QUEUES": "archives"}
+    stack.wait_ready(stack.start(WORKER, env=variables))
+    with started(stack, django):
+        wait_until(lambda: redis.hlen("unacked") == 0)
+        assert len(inspected(django, "active")[0]) == 1  # and it still runs
+
+
 def test_concurrency_is_how_many_tasks_run_at_once(stack, worker, django):
     """With `--concurrency 3`, three tasks run side by side. The fourth waits.
 
