@@ -2,11 +2,23 @@ import json
 
 import pytest
 from celery.bin.result import result
-from situations import in_flight, open_once_read, slow_file, wait_for_start
+from situations import copy_project, in_flight, open_once_read, slow_file, wait_for_start
 
 from cookbook.testing import wait_until
 
 PLACES = ("queued", "reserved", "running", "later")
+# At the end of core/celery.py: after the line of its log, the worker waits until the test opens and closes a pipe.
+STOPS_AFTER_READY = """
+import logging
+from celery.signals import after_setup_logger
+
+class StopsAfterReady(logging.Handler):
+    def emit(self, record):
+        if record.getMessage().endswith(" ready."):
+            open({!r}).read()
+
+after_setup_logger.connect(lambda logger, **options: logger.addHandler(StopsAfterReady()), weak=False)
+"""
 
 
 @pytest.fixture
@@ -140,6 +152,29 @@ def test_a_busy_solo_worker_does_not_answer(worker, django, stack):
         feed.write(b"two words")
     assert django("result.get(timeout=30)") == 2
     assert ask(django, "ping()")
+
+
+def test_a_worker_logs_ready_before_it_answers(worker, stack, django, redis):
+    """A worker logs `ready.` a moment before it listens to control commands. A command sent in between gets no reply
+    and has no effect later. Once the worker has replied to one, it obeys the next.
+
+    Un worker écrit `ready.` dans ses logs un instant avant d'écouter les commandes de contrôle. Une commande envoyée
+    entre les deux ne reçoit pas de réponse et reste sans effet. Dès que le worker a répondu à l'une d'elles, il obéit
+    à la suivante.
+    """
+    ready = slow_file(stack, "ready")
+    celery_py = copy_project(stack) / "core" / "celery.py"
+    celery_py.write_text(celery_py.read_text() + STOPS_AFTER_READY.format(str(ready)))
+    django("limit = lambda **options: app.control.rate_limit('core.tasks.ping', '10/m', **options)")
+    starting = worker(wait=False)
+    with open_once_read(ready):  # until it closes, the worker does nothing more
+        assert starting.wait_for(" ready.")
+        assert redis.pubsub_numpat() == 0
+        assert not django("limit(reply=True, timeout=1)")
+    wait_until(lambda: django("app.control.inspect(timeout=1).ping()"))
+    assert "rate_limit" not in str(ask(django, "registered('rate_limit')"))
+    assert django("limit(reply=True, timeout=30, limit=1)")
+    assert "rate_limit=10/m" in str(ask(django, "registered('rate_limit')"))
 
 
 @pytest.mark.since("5.3", fails="waited for .raised unexpected: DeliberateError")

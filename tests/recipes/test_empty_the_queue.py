@@ -206,19 +206,23 @@ def test_a_revoked_task_that_is_requeued_runs(worker, stack, django, redis):
 
 
 def test_only_the_queue_that_is_named_is_emptied(worker, django, redis):
-    """`places("celery")` and `empty("celery")` leave the other queues alone, even the messages of these queues that a
-    dead worker left in `unacked`.
+    """`places("celery")` and `empty("celery")` leave the other queues alone, even the tasks of these queues that a
+    worker has in memory and that it leaves in `unacked` when it dies.
 
-    `places("celery")` et `empty("celery")` laissent les autres files intactes, y compris leurs messages qu'un worker
-    mort a laissés dans `unacked`.
+    `places("celery")` et `empty("celery")` laissent les autres files intactes, y compris leurs tâches qu'un worker a en
+    mémoire et qu'il laisse dans `unacked` en mourant.
     """
-    leave_in_unacked(worker, django, redis, "celery", "reports")
+    killed = worker("--queues", "celery,reports")
+    django("[send(queue=queue, countdown=3600) for queue in ('celery', 'reports', 'reports')]")
+    wait_until(lambda: django("held_by('worker1@cookbook')") == 3)
+    found = django("[[each.unacked, each.workers] for each in map(places, ('celery', 'reports'))]")
+    assert found == [[1, {"worker1@cookbook": 1}], [2, {"worker1@cookbook": 2}]]
+    killed.kill_group()
     django("[send(), send(queue='reports')]")
-    assert django("[places(queue).unacked for queue in ('celery', 'reports')]") == [1, 1]
     django("empty('celery')")
     assert redis.exists("celery") == 0
-    assert (redis.llen("reports"), in_flight(redis), redis.zcard("unacked_index")) == (1, 1, 1)
-    assert '"routing_key": "reports"' in redis.hvals("unacked")[0]
+    assert (redis.llen("reports"), in_flight(redis), redis.zcard("unacked_index")) == (1, 2, 2)
+    assert all('"routing_key": "reports"' in message for message in redis.hvals("unacked"))
 
 
 def test_a_worker_is_counted_for_its_queues_even_when_slow_to_answer(worker, django):
@@ -288,12 +292,11 @@ def test_unlink_frees_the_memory_in_another_thread(django, redis):
     assert freed_in_a_thread == [0, 1, 2]
 
 
-def leave_in_unacked(worker, django, redis, *queues):
-    """Leave a message of each of *queues* (by default of `celery`) in `unacked`, from a worker that is killed."""
-    queues = queues or ("celery",)
-    killed = worker("--queues", ",".join(queues))
-    django(f"[send(queue=queue, countdown=3600) for queue in {queues}]")
-    wait_until(lambda: in_flight(redis) == len(queues))
+def leave_in_unacked(worker, django, redis):
+    """Leave a message of the queue in `unacked`, from a worker that is killed."""
+    killed = worker()
+    django("send(countdown=3600)")
+    wait_until(lambda: in_flight(redis) == 1)
     killed.kill_group()
 
 

@@ -2,10 +2,11 @@ import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from situations import in_flight, slow_file
+from situations import in_flight, open_once_read, slow_file
 
 from cookbook.testing import wait_until
 
@@ -361,6 +362,39 @@ def test_a_reply_that_nobody_reads_never_expires(worker, django, stack, redis, s
     assert redis.ttl(reply) == -1
 
 
+def test_a_live_caller_gets_its_reply_after_expire_replies(worker, django, stack, redis, console):
+    """`expire_replies()` gives each unread reply one hour to live. A caller that is slow to read still gets its reply,
+    while the reply of a dead caller is deleted after the hour. A second call does not postpone this hour.
+
+    `expire_replies()` donne une heure à vivre à chaque réponse non lue. Un appelant lent à lire reçoit encore sa
+    réponse, et celle d'un appelant mort est supprimée au bout de cette heure. Un second appel ne repousse pas cette
+    heure.
+    """
+    worker()
+    reads = slow_file(stack, "reads")
+    late, dead = (caller_that_reads_late(stack, reads) for _ in range(2))
+    with ThreadPoolExecutor() as pool, ExitStack() as at_end:
+        at_end.callback(late.process.kill_group)
+        answer = pool.submit(late, "app.control.inspect(timeout=30, limit=1).ping()")
+        [read_late] = wait_until(lambda: replies(redis))
+        pool.submit(dead, "app.control.inspect(timeout=30, limit=1).ping()")
+        [never_read] = wait_until(lambda: replies(redis) - {read_late})
+        dead.process.kill_group()
+        console("replies.console")
+        assert all(3000 < redis.ttl(reply) <= 3600 for reply in (read_late, never_read))
+        redis.expire(never_read, 600)
+        assert django("from keys.replies import expire_replies; expire_replies()") == 0
+        assert redis.ttl(never_read) <= 600
+        with open_once_read(reads):  # the caller reads now
+            pass
+        assert answer.result() == {"worker1@cookbook": {"ok": "pong"}}
+    assert replies(redis) == {never_read}
+    redis.persist(never_read)
+    assert django("expire_replies(seconds=1)") == 1
+    wait_until(lambda: not redis.exists(never_read))
+    assert redis.ttl("_kombu.binding.reply.celery.pidbox") == -1
+
+
 def test_an_answered_inspect_leaves_no_reply(worker, django, redis, slow):
     """An `inspect` leaves no list behind when it receives its reply, nor when it times out.
 
@@ -403,6 +437,26 @@ def test_a_group_has_a_key_only_once_saved(worker, django, results):
     assert set(snapshot(results)) == {"celery-task-meta-<id>"}
     django("many.save()")
     assert snapshot(results)["celery-taskset-meta-<id>"]["ttl"]
+
+
+def replies(redis):
+    """The lists that contain the replies of workers, which their callers have not read yet."""
+    return set(redis.scan_iter("*.reply.celery.pidbox", _type="list"))
+
+
+def caller_that_reads_late(stack, pipe):
+    """Django whose `inspect` asks at once, and reads the replies only after the test has opened and closed *pipe*."""
+    caller = stack.django()
+    caller(
+        "from core.celery import app\n"
+        "from kombu.pidbox import Mailbox\n"
+        "collect = Mailbox._collect\n"
+        "def collect_late(*arguments, **options):\n"
+        f"    open({str(pipe)!r}).read()\n"
+        "    return collect(*arguments, **options)\n"
+        "Mailbox._collect = collect_late\n"
+    )
+    return caller
 
 
 def snapshot(redis):

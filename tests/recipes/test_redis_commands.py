@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 import shutil
 from datetime import datetime
 
@@ -136,29 +137,32 @@ def test_waiting_lists_the_tasks_in_the_order_of_their_execution(worker, django,
     )
 
 
-def test_keys_visits_every_key_in_one_command(redis, record):
-    """`KEYS *` visits every key in one command. `SCAN` divides the same work into more than a thousand short commands.
+def test_other_clients_wait_for_keys_longer_than_for_scan(redis, record):
+    """`KEYS` visits 500,000 keys in one command, and another client waits for its reply meanwhile. `SCAN` visits the
+    same keys in hundreds of short commands: the longest wait of the other client is shorter. Waits are in CPU time of
+    the server.
 
-    `KEYS *` parcourt toutes les clés en une seule commande. `SCAN` répartit le même travail sur plus de mille commandes
-    courtes.
+    `KEYS` parcourt 500 000 clés en une seule commande, et un autre client attend sa réponse pendant ce temps. `SCAN`
+    parcourt les mêmes clés en centaines de commandes courtes : la plus longue attente de l'autre client est plus
+    courte. Les attentes sont en temps CPU du serveur.
     """
-    count = 20_000
-    redis.mset({f"celery-task-meta-{number}": "" for number in range(count)})
-    assert len(redis.keys("*")) == len(set(redis.scan_iter())) == count
-    spent = redis.info("commandstats")
-    keys, scan = (
-        {
-            "command": name,
-            "keys": count,
-            "calls": spent[stat]["calls"],
-            "milliseconds": float(f"{spent[stat]['usec_per_call'] / 1000:.2g}"),
-        }
-        for name, stat in (("KEYS *", "cmdstat_keys"), ("SCAN", "cmdstat_scan"))
-    )
-    record("walks", [keys, scan])
-    assert keys["calls"] == 1
-    assert scan["calls"] > 1000
-    assert keys["milliseconds"] > 10 * scan["milliseconds"]
+    count, script = 500_000, "for n = ARGV[1], ARGV[2] do redis.call('set', 'celery-task-meta-' .. n, '') end"
+    for first in range(0, count, 20_000):
+        redis.eval(script, 0, first + 1, first + 20_000)
+    redis.rename("celery-task-meta-1", "unacked")
+    assert redis.dbsize() == count
+    # The server may take the other request first, but not three times.
+    at_once = max(waits_during_keys(redis) for _ in range(3))
+    in_steps = waits_during_scan(redis)
+    walks = {"KEYS 'unacked*'": at_once, "SCAN … MATCH 'unacked*' COUNT 1000": in_steps}
+    rows = [
+        {"command": command, "keys": count, "calls": len(waits), "milliseconds": float(f"{max(waits):.2g}")}
+        for command, waits in walks.items()
+    ]
+    record("walks", rows)
+    assert len(at_once) == 1
+    assert len(in_steps) > 100
+    assert max(at_once) > max(in_steps)
 
 
 def test_what_each_command_deletes(django, stack, console, record):
@@ -226,11 +230,11 @@ def test_what_each_command_deletes(django, stack, console, record):
 
 
 def test_a_queue_set_aside_loses_nothing(worker, django, redis, console):
-    """`RENAME` hides the tasks from the workers and loses none. After `RENAMENX`, the tasks run. Only `UNLINK` deletes
-    the queue that was set aside.
+    """`RENAMENX` hides the tasks from the workers and loses none. A second `RENAMENX` puts them back, and they run.
+    Only `UNLINK` deletes the queue that was set aside.
 
-    `RENAME` met les tâches hors de portée des workers sans en perdre. Après `RENAMENX`, elles s'exécutent. Seul
-    `UNLINK` supprime la file mise de côté.
+    `RENAMENX` met les tâches hors de portée des workers sans en perdre. Un second `RENAMENX` les remet dans la file, et
+    elles s'exécutent. Seul `UNLINK` supprime la file mise de côté.
     """
     django("[import_orders.delay(name) for name in names]")
     lengths = [step.output for step in console("aside.console")][0:5:2]
@@ -238,7 +242,7 @@ def test_a_queue_set_aside_loses_nothing(worker, django, redis, console):
     assert not redis.exists("celery", "celery.aside")
     sent = django("sent = [import_orders.delay(name) for name in names]; [each.id for each in sent]")
     before = redis.lrange("celery", 0, -1)
-    redis.rename("celery", "celery.aside")
+    assert redis.renamenx("celery", "celery.aside")
     worker()
     assert django("import_orders.delay('orders-1.csv').get(timeout=30)") == 1
     assert django("{each.state for each in sent} == {'PENDING'}")
@@ -253,12 +257,36 @@ def test_renamenx_does_not_overwrite_new_tasks(django, redis):
     Si de nouvelles tâches attendent, `RENAMENX` ne change rien. `RENAME` les supprimerait.
     """
     django("import_orders.delay('orders-1.csv')")
-    redis.rename("celery", "celery.aside")
+    redis.renamenx("celery", "celery.aside")
     django("[import_orders.delay(name) for name in names]")
     assert not redis.renamenx("celery.aside", "celery")
     assert redis.llen("celery") == 3
     redis.rename("celery.aside", "celery")
     assert redis.llen("celery") == 1
+
+
+def test_a_second_rename_loses_the_tasks_of_the_first(django, redis):
+    """`RENAME celery celery.aside`, run a second time, deletes the tasks that the first one set aside. `RENAMENX`
+    returns 0 and changes nothing. With another name, such as one with the date, it sets the new tasks aside too.
+
+    `RENAME celery celery.aside`, lancé une seconde fois, supprime les tâches mises de côté la première fois. `RENAMENX`
+    renvoie 0 et ne change rien. Avec un autre nom, par exemple daté, il met aussi les nouvelles tâches de côté.
+    """
+
+    def set_aside_then_send_again(rename):
+        redis.delete("celery", "celery.aside")
+        django("[import_orders.delay(name) for name in names]")
+        assert rename("celery", "celery.aside")
+        django("import_orders.delay('orders-1.csv')")
+
+    set_aside_then_send_again(redis.rename)
+    assert redis.rename("celery", "celery.aside")
+    assert (redis.llen("celery"), redis.llen("celery.aside")) == (0, 1)
+    set_aside_then_send_again(redis.renamenx)
+    assert not redis.renamenx("celery", "celery.aside")
+    assert (redis.llen("celery"), redis.llen("celery.aside")) == (1, 3)
+    assert redis.renamenx("celery", "celery.aside.2026-12-01")
+    assert (redis.llen("celery.aside"), redis.llen("celery.aside.2026-12-01")) == (3, 1)
 
 
 def test_unlink_frees_the_memory_in_the_background(stack):
@@ -377,6 +405,48 @@ def test_expired_and_evicted_keys_are_counted_separately(stack):
     expired, evicted = counts()
     assert expired == 1
     assert evicted > 0
+
+
+def waits_during_keys(redis):
+    """The wait of another client, in ms, while `KEYS` visits every key."""
+    wait, found = wait_during(redis, "KEYS", "unacked*")
+    assert found == ["unacked"]
+    return [wait]
+
+
+def waits_during_scan(redis):
+    """The wait of another client, in ms, during each `SCAN` of a walk over every key."""
+    waits: list[float] = []
+    found: list[str] = []
+    cursor = "0"
+    while not waits or cursor != "0":
+        wait, (cursor, some) = wait_during(redis, "SCAN", cursor, "MATCH", "unacked*", "COUNT", "1000")
+        waits.append(wait)
+        found += some
+    assert found == ["unacked"]
+    return waits
+
+
+def wait_during(redis, *command):
+    """How long another client waits that asks during *command*, in ms, and what *command* returns.
+
+    It is the CPU time of the server until its reply: on a busy machine, clients wait for other programs too.
+    """
+    pool = redis.connection_pool
+    client, other = pool.get_connection(), pool.get_connection()
+    try:
+        before = cpu_time(other)
+        client.send_command(*command)
+        return cpu_time(other) - before, client.read_response()
+    finally:
+        pool.release(client)
+        pool.release(other)
+
+
+def cpu_time(connection):
+    """The CPU time of the server, in ms, when it answers this request."""
+    connection.send_command("INFO", "cpu")
+    return 1000 * sum(map(float, re.findall(r"used_cpu_(?:sys|user):([\d.]+)", connection.read_response())))
 
 
 def id_of(message):
