@@ -8,8 +8,10 @@ from situations import (
     EARLY,
     FAST,
     LATE,
+    PATIENT,
     SLOW_MACHINE,
     django_with_file,
+    expire,
     in_flight,
     open_once_read,
     slow_file,
@@ -21,6 +23,17 @@ from cookbook.testing import wait_until
 
 AT_ONCE = {"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 0}
 SLOW = "slow.txt"
+# A module for workers: it stops them in the middle of a redelivery, while they have the lock.
+STUCK = """
+import threading
+from kombu.transport.redis import QoS
+
+def never_restore(*args, **options):
+    print("has the lock")
+    threading.Event().wait()
+
+QoS.restore_by_tag = never_restore
+"""
 
 soft = pytest.mark.since("5.5", fails="waited for 'Initiating Soft Shutdown'")
 
@@ -312,6 +325,34 @@ def test_after_sigkill_a_late_task_waits_for_the_visibility_timeout(worker, djan
     assert django("result.get(timeout=30)") == "slow.txt.gz"
 
 
+def test_a_worker_killed_while_it_has_the_lock_stops_every_redelivery(worker, django, redis, stack):
+    """A worker that is killed while it redelivers messages leaves the lock `unacked_mutex` in Redis, for 300 seconds by
+    default. Until the lock expires, the other workers run new tasks but redeliver nothing. The transport option
+    `unacked_mutex_expire` of the killed worker sets another time, in seconds.
+
+    Un worker tué pendant qu'il relivre des messages laisse le verrou `unacked_mutex` dans Redis, pour 300 secondes par
+    défaut. Tant que le verrou n'a pas expiré, les autres workers exécutent les nouvelles tâches mais ne relivrent rien.
+    L'option de transport `unacked_mutex_expire` du worker tué fixe une autre durée, en secondes.
+    """
+    killed = worker()
+    with running(stack, django):
+        killed.kill_group()
+    unlock(redis)
+    expire(redis)
+    kill_with_the_lock(stack, "by-default", {})
+    assert 300 - SLOW_MACHINE < redis.ttl("unacked_mutex") <= 300
+    blocked = worker(name="blocked", settings=PATIENT)  # it looks for expired messages before it takes any
+    assert django("compress.delay('a.txt').get(timeout=30)")
+    wait_until(lambda: (redis.llen("celery"), in_flight(redis)) == (0, 1))
+    blocked.stop()
+    unlock(redis)
+    kill_with_the_lock(stack, "shorter", PATIENT)
+    wait_until(lambda: not redis.exists("unacked_mutex"))
+    worker(name="next", settings=PATIENT)
+    finish(stack)
+    assert django("result.get(timeout=30)") == "slow.txt.gz"
+
+
 def test_redis_shows_whether_the_message_was_requeued(worker, django, console, stack, redis):
     """After a stop, two commands show how many messages are in the queue (`celery`) and how many were left in
     `unacked`.
@@ -336,6 +377,14 @@ def running(stack, django):
     with open_once_read(file):
         wait_for_start(django)
         yield
+
+
+def kill_with_the_lock(stack, name, settings):
+    """Start a worker and kill it while it redelivers a message that has expired."""
+    (stack.folder / "stuck.py").write_text(STUCK)
+    stuck = stack.worker(name=name, settings=settings | {"CELERY_IMPORTS": ["stuck"]}, wait=False)
+    stuck.wait_for("has the lock", SLOW_MACHINE)
+    stuck.kill_group()
 
 
 def finish(stack):
