@@ -24,7 +24,7 @@ DIGITS = {
     "en": r"(?<![\w.,#/^-])\d+(?:,\d{3})*(?:\.\d+)*(?!\w)",
     "fr": r"(?<![\w.,#/^-])\d+(?:[\u00a0\u202f]\d{3})*(?:[.,]\d+)*(?!\w)",
 }
-_MEASURED = re.compile(r"[\s\u00a0\u202f]*(?:s|ms|%|[KMG]i?[Bo]|seconds?|secondes?|times|fois)\b")
+_MEASURED = re.compile(r"[\s\u00a0\u202f]*(?:s|ms|%|[KMG]i?[Bo]|seconds?|secondes?|times|fois)\b(?!['’])")
 _BLOCK = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d+\.)[ \t]|\||#)|^[ \t]*$")
 _LIST = re.compile(r"^[ \t>]*\d+\.[ \t]")
 _IN_CODE = re.compile(r"(?<![\w.])(?<!\w-)\d+(?:_\d{3})*(?:\.\d+)*")

@@ -92,6 +92,7 @@ def test_notes_and_headings_draw_on_the_whole_page(project):
         ("fr", "mille deux cents, un million", [1200, 1000000]),
         ("en", "thousands of tasks, the third of eight, and one", [8]),
         ("en", "5.6.3 and 5.7, one or two", ["5.6.3", "5.7"]),
+        ("fr", "Celery 5.7.0 s’arrête, 5.6 s'arrête en 1,5 s", ["5.7.0", "5.6", 1.5]),
         ("en", "1. first\n2. second, 3", [3]),
     ],
 )  # fmt: skip
