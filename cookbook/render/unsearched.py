@@ -13,25 +13,27 @@ from cookbook.render.markdown import NOT_SEARCHED
 NAMES = {"proofs", "verified", "gap", "unproven"}
 """Classes and ids. On a heading, its whole section is left out."""
 TAG = re.compile(r"<\w+(?=[^<>]*\s(?:class|id)=\"(?P<names>[^\"]*)\")")
-TABLE = re.compile(r"<table(?=[^>]*>(?:(?!</?table).)*?</thead>)", re.DOTALL)
-HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
+TABLE = re.compile(r"<table(?P<head>(?:(?!</?table).)*?</thead>)", re.DOTALL)
 RELEASE = re.compile(r"<th[^>]*>\s*(?:Celery )?\d+\.\d+\s*</th>")
 SEVERAL = 3  # columns: a table with fewer releases compares something else
 AFTER_RAW_HTML = 0  # priority: macros write HTML, which the postprocessor "raw_html" (30) puts onto the page
 
 
-class _Unsearched(Postprocessor):
+class _Unsearched(Postprocessor):  # type: ignore[misc]  # Markdown has no types
     def run(self, text: str) -> str:
-        text = TAG.sub(lambda tag: f"{tag[0]} {NOT_SEARCHED}" if NAMES & {*tag["names"].split()} else tag[0], text)
-        return TABLE.sub(lambda table: f"{table[0]} {NOT_SEARCHED}" if _compares_releases(text, table) else table[0], text)
+        return TABLE.sub(_without_releases, TAG.sub(_without_names, text))
 
 
-def _compares_releases(text: str, table: re.Match[str]) -> bool:
-    head = HEAD.search(text, table.end())
-    return bool(head) and len(RELEASE.findall(head[0])) >= SEVERAL
+def _without_names(tag: re.Match[str]) -> str:
+    return f"{tag[0]} {NOT_SEARCHED}" if NAMES & {*tag["names"].split()} else tag[0]
 
 
-class Unsearched(Extension):
+def _without_releases(table: re.Match[str]) -> str:
+    releases = RELEASE.findall(table["head"])
+    return f"<table {NOT_SEARCHED}{table['head']}" if len(releases) >= SEVERAL else table[0]
+
+
+class Unsearched(Extension):  # type: ignore[misc]
     """Leaves out the elements whose class or id is in `NAMES`, and the tables with a column for each release."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  # called by Markdown
@@ -39,4 +41,4 @@ class Unsearched(Extension):
         md.postprocessors.register(_Unsearched(md), "unsearched", AFTER_RAW_HTML)
 
 
-makeExtension = Unsearched  # noqa: N816  # what mkdocs.yml's `markdown_extensions` calls
+makeExtension = Unsearched  # noqa: N816  # called by Markdown
