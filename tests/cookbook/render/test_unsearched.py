@@ -40,7 +40,10 @@ def test_everything_else_is_searched(text):
     assert NOT_SEARCHED not in html(text)
 
 
-def test_only_the_table_of_releases_is_marked():
-    page = html(f"| Setting | Value |\n|---|---|\n| prefetch | 4 |\n\n{RELEASES}")
+@pytest.mark.parametrize(
+    "other", ["| Setting | Value |\n|---|---|\n| prefetch | 4 |", "<table><tr><td>Value</td></tr></table>"]
+)
+def test_only_the_table_of_releases_is_marked(other):
+    page = html(f"{other}\n\n{RELEASES}")
     assert page.count(NOT_SEARCHED) == 1
     assert page.index(NOT_SEARCHED) > page.index("Value")
