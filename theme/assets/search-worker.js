@@ -15,7 +15,8 @@ const HEADING = 2;
 const CODE = 0.5;
 const WHOLE_PAGE = 3; // what the whole of a page counts, to its best section
 const MESSAGE = 10; // what an error message in a troubleshooting entry counts, for each of its words
-const NEAR = 0.5; // the score, to that of the first page, below which a page is not listed
+// The score, to that of the first page, below which a page is not listed: for a name or two, and for more words than that.
+const [NEAR, NEAR_MANY, MANY] = [0.15, 0.5, 4];
 const COVERED = 0.43; // the share of the query, by rarity, that the first page has when the site covers the subject
 const COVERED_BUT_NAME = 0.5; // the same for an error of a kind that no page names
 const TEASER = 320; // characters
@@ -98,7 +99,8 @@ function search(query) {
   if (!found.length) return { items: [], says: asked.length ? says.absent : undefined };
   const [[{ location, score }]] = found;
   if (quoted.length || covers(location.split("#")[0], text, matched)) {
-    return { items: found.filter(([top]) => top.score >= NEAR * score) };
+    const near = score * (asked.length < MANY ? NEAR : NEAR_MANY);
+    return { items: found.filter(([top]) => top.score >= near) };
   }
   const { title } = sections.docs.find(({ page }) => page === location.split("#")[0]).html;
   return { items: found.slice(0, 1), says: `${says.absent} ${says.nearest}${bare(title)}` };
