@@ -24,7 +24,10 @@
       super();
       once(() => {
         this.real = new RealWorker(...args);
-        this.real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+        this.real.addEventListener("message", ({ data }) => {
+          this.dispatchEvent(new MessageEvent("message", { data })); // at which Material lists and counts the results
+          if (data.data?.says) document.querySelector(".md-search-result__meta").innerHTML = data.data.says;
+        });
       });
     }
     postMessage(...message) {
