@@ -1,6 +1,7 @@
 """What a reader does with the site, in a real browser."""
 
 import pytest
+from axe import NARROW, WIDE
 from playwright.sync_api import expect
 
 from cookbook.project import find_project
@@ -21,12 +22,54 @@ def test_the_language_switch_keeps_the_page(tab, address, start, language, end):
     tab.wait_for_url(address + end)
 
 
-def test_a_proof_mark_leads_to_its_proof(tab):
-    tab.goto("redis/keys/")
-    mark = tab.locator("a.proof").first
-    target = mark.get_attribute("href")
-    mark.click()
-    assert tab.locator(f"li{target}").is_visible()
+@pytest.fixture(params=[True, False], ids=["scripts", "no-scripts"])
+def reader(request, browser, address):
+    """A phone with scripts, or without."""
+    with browser.new_context(
+        base_url=address, java_script_enabled=request.param, viewport=NARROW, has_touch=True
+    ) as context:
+        yield context.new_page()
+
+
+def test_a_mark_opens_the_claim_the_versions_and_the_test_in_place_by_touch_and_keyboard(reader):
+    reader.goto("redis/keys/")
+    mark = reader.locator("article p button.proof").first
+    box = mark.bounding_box()
+    assert min(box["width"], box["height"]) >= 24
+    panel = reader.locator(f"#{mark.get_attribute('popovertarget')}")
+    mark.tap()
+    expect(panel).to_contain_text("Celery 5.")
+    expect(panel.locator("pre.proof-source")).to_contain_text("def test_")
+    expect(panel).to_be_in_viewport()
+    panel.locator("button").tap()
+    expect(panel).to_be_hidden()
+    mark.press("Enter")
+    expect(panel).to_be_visible()
+    reader.keyboard.press("Tab")
+    expect(panel.locator("button")).to_be_focused()
+    reader.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    assert reader.url.endswith("/redis/keys/")
+
+
+def test_a_link_to_a_proof_unfolds_the_proofs_and_shows_it(reader, soup):
+    last = soup("redis/keys").select(".proofs li")[-1]["id"]
+    reader.goto("redis/keys/")
+    expect(reader.locator(f"#{last}")).to_be_hidden()
+    reader.goto(f"redis/keys/#{last}")
+    expect(reader.locator(f"#{last}")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_folded_proofs_take_at_most_a_twentieth_of_a_page(tab, size):
+    tab.set_viewport_size(size)
+    for path in ("start/settings/", "cancel/stamped-headers/", "run/prefetch/"):
+        tab.goto(path)
+        share = tab.evaluate("""() => {
+            const height = selector => document.querySelector(selector).getBoundingClientRect().height;
+            return height(".proofs") / height("article");
+        }""")
+        assert 0 < share <= 0.05, path
 
 
 def test_the_search_index_is_fetched_only_when_the_reader_searches(tab):

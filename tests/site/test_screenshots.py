@@ -110,6 +110,7 @@ def drawings(page):
 
 def proofs(page):
     page.locator("details summary").last.click()
+    page.locator(".proofs summary").click()
     page.locator("#proofs").evaluate("each => each.scrollIntoView()")
 
 
