@@ -54,7 +54,7 @@
       });
     }
     line.append(other, close);
-    document.body.append(line);
+    document.querySelector(".md-content").prepend(line); // above the page; a wide window shows it in a corner
   }
   offer();
 
