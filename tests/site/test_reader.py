@@ -12,6 +12,25 @@ ADDRESSES = {page: f"{page.relative_to(DOCS).with_suffix('')}/".replace("index/"
 PAGES = sorted(ADDRESSES.values())
 RECIPES = sorted(address for page, address in ADDRESSES.items() if pages.front_matter(page).get("recipe"))
 
+# Elements of the article beyond the right side of the window.
+BEYOND = """() => [...document.querySelectorAll("article *")]
+    .filter(each => each.checkVisibility() && each.getBoundingClientRect().right > innerWidth + 1)
+    .map(each => each.outerHTML.slice(0, 120))"""
+HIDDEN_NOTES = """() => [...document.querySelectorAll(".md-annotation__index")]
+    .filter(each => each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)
+    .map(each => each.closest(".highlight").innerText.slice(0, 120))"""
+# Blocks whose first line begins above the lower side of the copy button.
+COVERED = """() => [...document.querySelectorAll(".highlight")].filter(block => {
+    const button = block.querySelector(".md-code__nav"), code = block.querySelector("pre > code");
+    if (!button || !code.checkVisibility()) return false;
+    const { top } = code.getBoundingClientRect(), { paddingTop } = getComputedStyle(code);
+    return button.getBoundingClientRect().bottom > top + parseFloat(paddingTop) + 1;
+}).map(block => block.innerText.slice(0, 120))"""
+SHADES = """() => Object.fromEntries(
+    [...document.querySelectorAll("article :is(.md-typeset__scrollwrap, table.recorded, .diagram)")]
+        .filter(each => each.scrollWidth > each.clientWidth)
+        .map(each => [each.outerHTML.slice(0, 120), getComputedStyle(each).backgroundImage]))"""
+
 
 @pytest.mark.parametrize(
     ("start", "language", "end"), [("redis/keys/", "en", "en/redis/keys/"), ("en/redis/keys/", "fr", "redis/keys/")]
@@ -41,12 +60,13 @@ def test_a_mark_opens_the_claim_the_versions_and_the_test_in_place_by_touch_and_
     expect(panel).to_contain_text("Celery 5.")
     expect(panel.locator("pre.proof-source")).to_contain_text("def test_")
     expect(panel).to_be_in_viewport()
-    panel.locator("button").tap()
+    close = panel.locator("[popovertargetaction=hide]")
+    close.tap()
     expect(panel).to_be_hidden()
     mark.press("Enter")
     expect(panel).to_be_visible()
     reader.keyboard.press("Tab")
-    expect(panel.locator("button")).to_be_focused()
+    expect(close).to_be_focused()
     reader.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     assert reader.url.endswith("/redis/keys/")
@@ -94,6 +114,34 @@ def test_on_paper_a_page_is_light(tab):
     tab.goto("start/first-task/")
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(253, 253, 251)"
+
+
+@pytest.mark.parametrize("path", ["start/settings/", "start/life-of-a-task/", "reference/versions/"])
+def test_on_paper_there_are_no_proofs_and_nothing_is_cut_at_the_side(tab, path):
+    tab.set_viewport_size({"width": 700, "height": 900})  # about the width of A4 between its margins
+    tab.emulate_media(media="print")
+    tab.goto(path)
+    assert not tab.locator(".proofs").is_visible()
+    assert tab.evaluate(BEYOND) == []
+
+
+@pytest.mark.parametrize("path", ["start/settings/", "start/testing/", "start/life-of-a-task/"])
+def test_on_a_phone_notes_are_in_sight_and_no_copy_button_covers_code(tab, path):
+    tab.set_viewport_size(NARROW)
+    tab.goto(path)
+    tab.locator(".md-annotation__index").first.wait_for()
+    assert tab.evaluate(HIDDEN_NOTES) == []
+    assert tab.evaluate(COVERED) == []
+
+
+def test_what_scrolls_sideways_on_a_phone_has_a_shade_at_its_side(tab):
+    tab.set_viewport_size(NARROW)
+    shades: dict[str, str] = {}
+    for path in ("start/testing/", "start/life-of-a-task/", "redis/keys/"):
+        tab.goto(path)
+        shades |= tab.evaluate(SHADES)
+    assert shades
+    assert [what for what, image in shades.items() if "gradient" not in image] == []
 
 
 def test_on_paper_the_notes_of_a_block_are_below_it(tab, soup):
