@@ -2,6 +2,8 @@
 
 import pytest
 from bs4 import BeautifulSoup
+from mkdocs.structure.files import File
+from mkdocs.structure.pages import Page
 
 from cookbook.evidence.records import Proof
 from cookbook.render.reference import setting, written
@@ -160,6 +162,15 @@ def test_a_page_of_a_recipe_starts_with_what_it_was_verified_on_and_ends_with_it
     assert [text.count(each) for each in parts] == [1] * len(parts)
     assert sorted(parts, key=text.index) == list(parts)
     assert soup(text).select_one(".claim pre.proof-source")
+
+
+def test_a_page_has_no_panel_of_the_page_before(context_at):
+    found = context_at()
+    assert found.cited
+    macros, config = found.env, found.env.conf
+    home = Page(None, File("index.md", config.docs_dir, config.site_dir, use_directory_urls=True), config)
+    home.read_source(config)
+    assert "popover" not in macros.on_page_markdown(home.markdown, page=home, config=config)
 
 
 def test_another_page_is_left_as_it_is(rendered):
