@@ -1,4 +1,4 @@
-"""Checks what people type on the pages: no code blocks, inline code that names what exists, and typography."""
+"""Checks what people type on pages: no blocks of code, inline code that names what exists, typography, vocabulary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from markdown import Markdown
 
-from cookbook.checks import inline_code, inline_commands, inline_names, numbers
+from cookbook.checks import inline_code, inline_commands, inline_names, numbers, vocabulary
 from cookbook.checks.inline_code import Faults
 from cookbook.project import LANGUAGES, CookbookError, Project
 from cookbook.sources import markup, pages
@@ -31,6 +31,7 @@ def problems(project: Project) -> list[str]:
                         *inline_names.faults(project, page),
                         *_typography(page, language),
                         *numbers.faults(project, page, language),
+                        *vocabulary.faults(page, language),
                     ]
                 )
                 found += [f"{name}:{line}: {fault}" for line, fault in faults]

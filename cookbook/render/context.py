@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from mkdocs_macros.plugin import MacrosPlugin
 
 from cookbook.project import LANGUAGES, CookbookError
 from cookbook.render import proofs
-from cookbook.render.markdown import attribute
+from cookbook.render.fragments import inline
+from cookbook.render.markdown import html_block
 from cookbook.render.words import WORDS
 from cookbook.snapshot import Snapshot
 from cookbook.sources import pages
@@ -52,6 +53,8 @@ class Context:
     env: MacrosPlugin
     project: Snapshot
     language: str
+    cited: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The proofs that the current page cites, as recipe and name, and the `link_to` the page of each."""
 
     @property
     def words(self) -> Mapping[str, str]:
@@ -68,16 +71,20 @@ class Context:
         repository = self.env.conf["extra"]["repository"]
         return f"{repository['url'].rstrip('/')}/{repository['view']}" if repository["url"] else ""
 
-    def missing(self, text: str, *, stated: bool = False) -> str:
-        """The mark of a gap in the evidence. Publishing refuses it, unless a run *stated* its reason."""
+    def report(self, gap: str, *, stated: bool) -> None:
+        """Log a gap in the evidence. Publishing refuses it, unless a run *stated* its reason."""
         level = logging.WARNING if os.environ.get("COOKBOOK_PUBLISH") and not stated else logging.INFO
-        log.log(level, "%s: %s", self.caller(), text)
-        return f'<span class="gap" title="{attribute(text)}">{self.words["not proven"]}</span>'
+        log.log(level, "%s: %s", self.caller(), gap)
 
-    def unrecorded(self, recipe: str, record: str) -> str:
-        """The gap in the place of a record; stated if the run skipped its proof with a reason."""
-        stated = proofs.skipped(self.project, recipe, record)
-        return self.missing(f"{recipe}: no run recorded {record!r}", stated=stated)
+    def unrecorded(self, recipe: str, record: str, gap: str) -> str:
+        """The sentence in the place of a *record* that no run made, or above a transcript that none executed.
+
+        It is stated if the run skipped its proof with a reason.
+        """
+        reason = proofs.skipped(self.project, recipe, record)
+        self.report(gap, stated=bool(reason))
+        text = self.words["unrecorded"].format(reason=reason or self.words["not run"])
+        return html_block(f'<p class="unproven">{inline(text)}</p>')
 
     def caller(self) -> str:
         """`docs/fr/redis/keys.md:12`: where the page calls the macro that is running.

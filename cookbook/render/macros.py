@@ -11,11 +11,12 @@ from typing import Any
 
 from mkdocs_macros.plugin import MacrosPlugin
 
+from cookbook.evidence import records
 from cookbook.project import CookbookError
-from cookbook.render import accounts, drawings, proofs, reference, versions
+from cookbook.render import accounts, drawings, panels, proofs, reference, versions
 from cookbook.render.context import Context, begin, context_of
 from cookbook.render.fragments import inline, recorded_table, value_text
-from cookbook.render.markdown import NOT_SEARCHED, attribute, fenced, html_block, typeset
+from cookbook.render.markdown import NOT_SEARCHED, fenced, html_block, typeset
 from cookbook.sources import snippets, transcripts
 
 log = logging.getLogger("mkdocs.cookbook")
@@ -25,9 +26,14 @@ CONSOLE = ".console"
 def define_env(env: MacrosPlugin) -> None:
     """Define the macros: mkdocs-macros calls this once for each build."""
     context = begin(env)
-    evidenced = (compat, matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
+    evidenced = (matrix, since, later, sequence, timeline, table, tally, proven_lines, account, survivors)
     for function in (code, transcript, proven, setting, default, *evidenced):
         env.macro(_guarded(function, context), function.__name__)
+
+
+def on_pre_page_macros(env: MacrosPlugin) -> None:
+    """Forget what the page before cited: mkdocs-macros calls this before the macros of each page."""
+    context_of(env).cited.clear()
 
 
 def on_post_page_macros(env: MacrosPlugin) -> None:
@@ -36,21 +42,33 @@ def on_post_page_macros(env: MacrosPlugin) -> None:
     meta = env.page.meta
     # The search index takes more than the text of a page only from its tags.
     meta["tags"] = [*filter(None, [meta.get("description")]), *meta.get("keywords", [])]
-    recipe = meta.get("recipe")
-    if not recipe:
-        return
     try:
-        verified = proofs.verified(context.project, recipe, context.language, context.to_root())
-        runs = proofs.compat_table(context.project, recipe, context.language)
-        listing = runs + proofs.section(context.project, recipe, context.language, context.repository())
+        above, below = _evidence(context, meta.get("recipe", ""))
     except CookbookError as error:
         log.warning("%s: %s", context.caller(), error)
         return
-    title = re.search(r"^# .+\n", env.markdown, re.M)
-    at = title.end() if title else 0
-    heading = f"## {context.words['proofs']} {{ #proofs }}"
-    parts = (env.markdown[:at], html_block(verified), env.markdown[at:].strip("\n"), heading, html_block(listing), "")
-    env.markdown = "\n\n".join(parts)
+    if above:
+        title = re.search(r"^# .+\n", env.markdown, re.M)
+        at = title.end() if title else 0
+        env.markdown = "\n\n".join((env.markdown[:at], html_block(above), env.markdown[at:].strip("\n")))
+    if below:
+        block = html_block(f'<section class="proofs" {NOT_SEARCHED}>{below}</section>')
+        env.markdown = f"{env.markdown.rstrip()}\n\n{block}\n"
+
+
+def _evidence(context: Context, recipe: str) -> tuple[str, str]:
+    """The HTML below the title of the page of *recipe* ("" for another page) and that at the end of any page."""
+    above = below = ""
+    if recipe:
+        above = proofs.verified(context.project, recipe, context.language, context.to_root())
+        below = panels.folded(context.project, recipe, context.language)
+    own = {(recipe, name): "" for name in (records.written(context.project, recipe) if recipe else ())}
+    for (each, name), page in (own | context.cited).items():
+        test = f'<p><a href="{page}#proof-{name}">{context.words["source"]}</a></p>'
+        if not page:
+            test = panels.source(context.project, each, name, context.repository())
+        below += panels.panel(context.project, each, name, context.language, test)
+    return above, below
 
 
 def code(context: Context, path: str, *symbols: str, notes: Mapping[str, str] | None = None) -> str:
@@ -74,22 +92,20 @@ def transcript(context: Context, path: str) -> str:
     transcripts.parse(text, f"recipes/{path}")
     block = fenced(text.rstrip("\n"), f'.console data-source="{path}"')
     recipe = path.partition("/")[0]
-    if not proofs.ran(context.project, recipe, f"recipes/{path}"):
-        stated = proofs.skipped(context.project, recipe, path.partition("/")[2])
-        return context.missing(f"recipes/{path}: no run of {recipe} executed it", stated=stated) + "\n\n" + block
-    return block
+    if proofs.ran(context.project, recipe, f"recipes/{path}"):
+        return block
+    gap = f"recipes/{path}: no run of {recipe} executed it"
+    return f"{context.unrecorded(recipe, path.partition('/')[2], gap)}\n\n{block}"
 
 
 def proven(context: Context, test: str) -> str:
-    """The mark beside a claim: which test, when, on what. *test* is ``recipe::test_function``."""
+    """The mark beside a claim, which opens its proof. *test* is ``recipe::test_function``."""
     recipe, _, name = test.partition("::")
     status = proofs.status(context.project, recipe, name)
     if status.gap:
-        return context.missing(f"{test}: {status.gap[context.language]}", stated=status.is_stated)
-    title = typeset(f"{status.sentence[context.language]} — {status.summary(context.language)}")
-    target = f"{context.link_to(recipe)}#proof-{name}"
-    label = escape(context.words["proof"])
-    return f'<a class="proof" href="{target}" title="{attribute(title)}" aria-label="{label}">✓</a>'
+        context.report(f"{test}: {status.gap[context.language]}", stated=status.is_stated)
+    context.cited[recipe, name] = context.link_to(recipe)
+    return panels.mark(context.project, recipe, name, context.language)
 
 
 def setting(context: Context, name: str) -> str:
@@ -104,22 +120,16 @@ def default(context: Context, name: str) -> str:
     return f"`{reference.written(reference.setting(name).default)}`"
 
 
-def compat(context: Context, recipe: str) -> str:
-    """The versions that a recipe ran on, from its evidence."""
-    found = proofs.compat_table(context.project, recipe, context.language)
-    return html_block(found) if found else context.missing(f"{recipe}: no evidence")
-
-
 def matrix(context: Context, *, caption: str) -> str:
     """Every recipe on every version: how it ended in each column of the matrix, and what was not run."""
     found = versions.matrix_table(context.project, context.titles(), context.language)
-    return html_block(recorded_table(*found, caption, named=True))
+    return _versions_table(context, found, caption, named=True)
 
 
 def since(context: Context, *, caption: str) -> str:
     """From which release of Celery each recipe passes, by the matrix."""
     found = versions.since_table(context.project, context.titles(), context.language)
-    return html_block(recorded_table(*found, caption, named=True))
+    return _versions_table(context, found, caption, named=True)
 
 
 def later(context: Context, *, caption: str) -> str:
@@ -130,14 +140,14 @@ def later(context: Context, *, caption: str) -> str:
         return inline(text) + proven(context, f"{recipe}::{name}")
 
     found = versions.later_table(context.project, context.titles(), sentence, context.language)
-    return html_block(recorded_table(*found, caption))
+    return _versions_table(context, found, caption)
 
 
 def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str, str], caption: str) -> str:
     """The sequence diagram of recorded messages; *actors* names the lifelines, from left to right."""
     messages = proofs.record(context.project, recipe, record)
-    if messages is None:
-        return context.unrecorded(recipe, record)
+    if not messages:
+        return _no_record(context, recipe, record)
     drawing = drawings.sequence(messages, actors, caption)
     return _figure(context, drawing, caption, drawings.messages_as_list(messages, actors))
 
@@ -145,8 +155,8 @@ def sequence(context: Context, recipe: str, record: str, *, actors: Mapping[str,
 def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, str], caption: str) -> str:
     """The timeline of recorded bars; *lanes* names the lanes, from top to bottom."""
     bars = proofs.record(context.project, recipe, record)
-    if bars is None:
-        return context.unrecorded(recipe, record)
+    if not bars:
+        return _no_record(context, recipe, record)
     if unknown := {bar["lane"] for bar in bars} - lanes.keys():
         raise CookbookError(f"record {record!r} of {recipe} has bars in the lanes {sorted(unknown)}: name them too")
     decimal = context.words["decimal"]
@@ -157,8 +167,8 @@ def timeline(context: Context, recipe: str, record: str, *, lanes: Mapping[str, 
 def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, str], caption: str = "") -> str:
     """Rows that a run recorded (a list of objects); *columns* picks the keys to show and gives their headings."""
     rows = proofs.record(context.project, recipe, record)
-    if rows is None:
-        return context.unrecorded(recipe, record)
+    if not rows:
+        return _no_record(context, recipe, record)
     for row in rows:
         if unknown := columns.keys() - row.keys():
             raise CookbookError(f"record {record!r} of {recipe} has no {sorted(unknown)}: it has {sorted(row)}")
@@ -168,8 +178,7 @@ def table(context: Context, recipe: str, record: str, *, columns: Mapping[str, s
 
 def tally(context: Context) -> str:
     """How much the whole cookbook proves: proofs, recipes, versions, date; from the evidence alone."""
-    found = proofs.tally(context.project, context.language)
-    return html_block(found) if found else context.missing("no evidence")
+    return html_block(proofs.tally(context.project, context.language))
 
 
 def proven_lines(context: Context) -> str:
@@ -187,6 +196,17 @@ def account(context: Context) -> str:
 def survivors(context: Context) -> str:
     """The removals and alterations that no proof detects."""
     return html_block(accounts.survivors(context.project, context.language))
+
+
+def _no_record(context: Context, recipe: str, record: str) -> str:
+    return context.unrecorded(recipe, record, f"{recipe}: no run recorded {record!r}")
+
+
+def _versions_table(context: Context, found: versions.Table, caption: str, *, named: bool = False) -> str:
+    """A table of versions; without a row, a sentence says that there is nothing to show."""
+    if not found[1]:
+        return html_block(f'<p class="unproven">{escape(caption)}{context.words["none"]}</p>')
+    return html_block(recorded_table(*found, caption, named=named))
 
 
 def _figure(context: Context, svg: str, caption: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Evidence as a page shows it: the status of a proof, chips, the list of proofs, the table of versions."""
+"""Evidence as a page shows it: the status of a proof, what runs recorded, chips, the line under the title."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from typing import Any
 
 from babel.dates import format_date
@@ -15,9 +14,7 @@ from babel.dates import format_date
 from cookbook.evidence import records
 from cookbook.evidence.records import WORST_FIRST, Evidence, Proof
 from cookbook.project import LANGUAGES, CookbookError, Project
-from cookbook.render import versions
-from cookbook.render.fragments import chip_list, gap, inline, recorded_table
-from cookbook.render.markdown import NOT_SEARCHED
+from cookbook.render.fragments import chip_list, gap, inline
 from cookbook.render.words import WORDS
 from cookbook.snapshot import once
 
@@ -28,25 +25,16 @@ MAKERS = ("record", "console")  # fixtures: a test calls them with the name of t
 
 @dataclass(frozen=True)
 class ProofStatus:
-    """What is known of a proof: its sentence today and its runs; and by language, what is missing (empty when nothing
-    is) and on which versions the matrix proved it."""
+    """What is known of a proof: its sentence today, its runs, and what is missing, by language; empty for nothing."""
 
     sentence: Mapping[str, str]
     runs: list[tuple[Evidence, Proof]]
     gap: dict[str, str]
-    versions: dict[str, str]
 
     @property
     def is_stated(self) -> bool:
         """Whether a run stated the reason of the gap: a skip or a known defect, never a failure."""
         return bool(self.runs) and all(proof.outcome in ("skipped", "xfailed") for _, proof in self.runs)
-
-    def summary(self, language: str) -> str:
-        """ "Celery 5.7.0, Valkey 8.1.8, 22 November 2026, 1.6 s" for each run, and what the matrix says."""
-        runs = WORDS[language]["semicolon"].join(
-            f"{_versions(run)}, {_date(run.date, language)}, {_seconds(proof, language)}" for run, proof in self.runs
-        )
-        return f"{runs} — {self.versions[language]}" if self.versions[language] else runs
 
 
 @once
@@ -61,8 +49,7 @@ def status(project: Project, recipe: str, name: str) -> ProofStatus:
     runs = _runs_of(records.load(project, recipe), name)
     word, reason = _gap(project, recipe, runs)
     why = {language: WORDS[language][word].format(reason=reason) for language in LANGUAGES} if word else {}
-    on_versions = {language: versions.of_proof(project, recipe, name, language) for language in LANGUAGES}
-    return ProofStatus(test.sentence, runs, why, on_versions)
+    return ProofStatus(test.sentence, runs, why)
 
 
 def ran(project: Project, recipe: str, transcript: str) -> bool:
@@ -77,12 +64,12 @@ def record(project: Project, recipe: str, name: str) -> Any:
     return next((run.records[name] for run in records.load(project, recipe) if name in run.records), None)
 
 
-def skipped(project: Project, recipe: str, name: str) -> bool:
-    """Whether a run of *recipe* skipped, with its reason, a proof that makes the record or transcript *name*."""
+def skipped(project: Project, recipe: str, name: str) -> str:
+    """Why a run of *recipe* skipped a proof that makes the record or transcript *name*; empty when none did."""
+    tests = records.written(project, recipe)
     runs = records.load(project, recipe)
-    left_out = {proof.name for run in runs for proof in run.tests if proof.outcome == "skipped"}
-    tests = records.written(project, recipe).items()
-    return any(_makes(test.source, name) for each, test in tests if each in left_out)
+    left_out = (proof for run in runs for proof in run.tests if proof.outcome == "skipped" and proof.name in tests)
+    return next((proof.reason for proof in left_out if _makes(tests[proof.name].source, name)), "")
 
 
 def _makes(source: str, name: str) -> bool:
@@ -98,63 +85,36 @@ def _makes(source: str, name: str) -> bool:
 
 
 def verified(project: Project, recipe: str, language: str, root: str) -> str:
-    """The line under the title: date, versions, download."""
+    """The line under the title, with date, versions and download; below it, a banner when proofs did not run."""
     words = WORDS[language]
     runs = records.load(project, recipe)
     if not runs:
-        return f'<p class="verified">{gap(words["not run"])}</p>'
+        return _never_verified(language)
     mark = gap(words["stale"]) if records.problems(project, recipe) else ""
     bundle = f'<a class="bundle" href="{root}bundles/{recipe}.zip" download>{words["download"]}</a>'
-    return f'<p class="verified">{_time(runs, language)}{mark}{chip_list(chips(runs))}{bundle}</p>'
+    line = f'<p class="verified">{_time(runs, language)}{mark}{chip_list(chips(runs))}{bundle}</p>'
+    return line + _banner(project, recipe, language)
 
 
-def section(project: Project, recipe: str, language: str, repository: str = "") -> str:
-    """The end of a page: each proof with its sentence, its runs, and the test itself.
-
-    *repository* is the address of the project's files, "" when they have none: with it, each proof links to its source.
-    """
-    words = WORDS[language]
-    found = records.load(project, recipe)
-    module = project.relative(records.proof_module(project, recipe))
-    items = []
-    for name, test in records.written(project, recipe).items():
-        runs = _runs_of(found, name)
-        ended = [_outcome(run, proof, language) for run, proof in runs] or [gap(words["not run"])]
-        ended += filter(None, [escape(versions.of_proof(project, recipe, name, language))])
-        if any(proof.outcome in records.PROVEN for _, proof in runs):  # otherwise its outcome states the gap
-            ended += map(gap, versions.gaps_of_proof(project, recipe, name, language))
-        sentence, source = test.sentence.get(language, name), escape(_without_docstring(test.source))
-        items.append(
-            f'<li id="proof-{name}"><p>{inline(sentence)} <small>{words["semicolon"].join(ended)}</small></p>'
-            f"<details {NOT_SEARCHED}><summary>{words['source']} <code>{name}</code></summary>"
-            f'<pre class="proof-source" tabindex="0"><code>{source}</code></pre></details>'
-            f"{_link_to_source(repository, module, test.line)}</li>"
-        )
-    return f'<section class="proofs"><ol>{"".join(items)}</ol></section>'
-
-
-def compat_table(project: Project, recipe: str, language: str) -> str:
-    """One row for each run of *recipe*, and for each column of the matrix; empty when it never ran."""
-    words = WORDS[language]
-    rows = []
-    for run in records.load(project, recipe):
-        passed = sum(proof.outcome in records.PROVEN for proof in run.tests)
-        rows.append([*(escape(run.versions[key]) for key in CHIPS), run.backend, f"{passed}/{len(run.tests)}"])
-    if not rows:
+def _banner(project: Project, recipe: str, language: str) -> str:
+    """How many proofs of *recipe* were skipped, and why; empty when all ran."""
+    found = [status(project, recipe, name) for name in records.written(project, recipe)]
+    skipped_only = [each for each in found if each.runs and {proof.outcome for _, proof in each.runs} == {"skipped"}]
+    reasons = [each.runs[0][1].reason for each in skipped_only]
+    if not reasons:
         return ""
-    rows += versions.compat_rows(project, recipe, language)
-    columns = ["Celery", words["server"], "Django", "Python", words["stack"], words["result"]]
-    return recorded_table(columns, rows)
+    counts = {"count": len(reasons), "total": len(found), "reason": "; ".join(dict.fromkeys(reasons))}
+    return f'<p class="not-run">{inline(WORDS[language]["banner"].format(**counts))}</p>'
 
 
 def tally(project: Project, language: str) -> str:
-    """One line over all recipes: how many proofs passed, in how many recipes, on what, when; empty without a run.
+    """One line over all recipes: how many proofs passed, in how many recipes, on what, when.
 
     A proof that passed on both stacks counts once.
     """
     runs = [run for recipe in project.recipe_names() for run in records.load(project, recipe)]
     if not runs:
-        return ""
+        return _never_verified(language)
     passed = {(run.recipe, proof.name) for run in runs for proof in run.tests if proof.outcome == "passed"}
     text = WORDS[language]["tally"].format(proofs=len(passed), recipes=len({run.recipe for run in runs}))
     return f'<p class="verified"><strong>{text}</strong>{_time(runs, language)}{chip_list(chips(runs))}</p>'
@@ -187,37 +147,16 @@ def _runs_of(runs: list[Evidence], name: str) -> list[tuple[Evidence, Proof]]:
     return [(run, proof) for run in runs if (proof := run.proof(name))]
 
 
-def _outcome(run: Evidence, proof: Proof, language: str) -> str:
-    """How a proof ended, and on what and how fast, as HTML: "✓ Celery 5.7.0, Valkey 8.1.8, 1.6 s"."""
-    mark = (
-        '<span class="proof">✓</span>'
-        if proof.outcome == "passed"
-        else gap(WORDS[language][proof.outcome].format(reason=proof.reason))
-    )
-    return f"{mark} {escape(_versions(run))}, {_seconds(proof, language)}"
-
-
-def _link_to_source(repository: str, module: str, line: int) -> str:
-    """A link to *line* of *module*; empty without a *repository*."""
-    if not repository:
-        return ""
-    return f'<p><a class="source" href="{escape(repository)}{module}#L{line}"><code>{module}:{line}</code></a></p>'
-
-
-def _without_docstring(source: str) -> str:
-    """The source of a test without its docstring, which the page shows as its sentence."""
-    lines, function = source.splitlines(), ast.parse(source).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    if ast.get_docstring(function) is not None and len(function.body) > 1:
-        del lines[function.body[0].lineno - 1 : function.body[0].end_lineno]
-    return "\n".join(lines)
+def _never_verified(language: str) -> str:
+    return f'<p class="verified">{gap(WORDS[language]["not run"])}</p>'
 
 
 def _chip(run: Evidence, key: str) -> str:
     return f"{NAMES[key]} {run.versions[key]}" if key in NAMES else run.versions[key]
 
 
-def _versions(run: Evidence) -> str:
+def ran_on(run: Evidence) -> str:
+    """ "Celery 5.7.0, Valkey 8.1.8": on what a run was."""
     return ", ".join(chip for key in ("celery", "server") if (chip := _chip(run, key)))
 
 
@@ -227,6 +166,7 @@ def _date(date: str, language: str) -> str:
     return str(format_date(datetime.datetime.fromisoformat(date), "long", locale=language))
 
 
-def _seconds(proof: Proof, language: str) -> str:
+def seconds(proof: Proof, language: str) -> str:
+    """How long a proof took, "1.6 s"."""
     number = f"{proof.seconds:.1f}".replace(".", WORDS[language]["decimal"])
     return f"{number}\u00a0s"

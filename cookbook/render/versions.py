@@ -35,20 +35,37 @@ def newest() -> str:
 
 
 def of_proof(project: Project, recipe: str, name: str, language: str) -> str:
-    """ "holds on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": where the proof *name* passed, in ordinary
+    """ "passes on Celery 5.3–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9; from 5.3": where the proof *name* passed, in ordinary
     runs and in the matrix; empty when the matrix has nothing about this proof."""
     ended = [cell for cell in _all_cells(project, recipe) if name in cell.outcomes]
     if not ended:
         return ""
-    runs = records.load(project, recipe)
-    passed = [run.versions for run in runs if (proof := run.proof(name)) and proof.outcome in records.PROVEN]
-    passed += [cell.versions for cell in ended if cell.outcomes[name] in records.PROVEN]
     words = WORDS[language]
-    parts = [f"Celery {_ranges(project, {minor(each['celery']) for each in passed})}"] if passed else []
-    parts += _servers(passed)
+    parts = _where(project, recipe, {name})
     stated = {cell.reasons[name] for cell in ended if cell.outcomes[name] == "stated"}
     parts += [words["stated"].format(reason=release) for release in sorted(stated)]
-    return words["holds"].format(versions=words["semicolon"].join(parts)) if parts else ""
+    return words["passes"].format(versions=words["semicolon"].join(parts)) if parts else ""
+
+
+def of_recipe(project: Project, recipe: str) -> list[str]:
+    """["Celery 5.2–5.7", "Redis 6.2, 7.0, 8", "Valkey 8, 9"]: where any proof of *recipe* passed; empty for nowhere."""
+    return _where(project, recipe, set(records.written(project, recipe)))
+
+
+def _where(project: Project, recipe: str, names: set[str]) -> list[str]:
+    """Where any of the proofs *names* passed, in ordinary runs and in the matrix: Celery, then each server."""
+    passed = [
+        run.versions
+        for run in records.load(project, recipe)
+        if any(proof.name in names and proof.outcome in records.PROVEN for proof in run.tests)
+    ]
+    passed += [
+        cell.versions
+        for cell in _all_cells(project, recipe)
+        if any(cell.outcomes.get(name) in records.PROVEN for name in names)
+    ]
+    celery = _ranges(project, {minor(each["celery"]) for each in passed})
+    return [*([f"Celery {celery}"] if celery else []), *_servers(passed)]
 
 
 def gaps_of_proof(project: Project, recipe: str, name: str, language: str) -> list[str]:
@@ -64,20 +81,6 @@ def gaps_of_proof(project: Project, recipe: str, name: str, language: str) -> li
         where += [_title(column.server) for column in skipped if not column.celery]
         lines.append(WORDS[language]["gap there"].format(versions=", ".join(where), reason=reason))
     return lines
-
-
-def compat_rows(project: Project, recipe: str, language: str) -> list[list[str]]:
-    """A row of HTML cells for each column of the matrix: Celery, server, Django, Python, stack, result."""
-    words = WORDS[language]
-    found = matrix.load(project, recipe, columns(project))
-    rows = []
-    for column in columns(project):
-        cell = found.get(column)
-        versions = cell.versions if cell else {}
-        pinned = {"celery": column.celery or newest(), "server": _title(column.server)}
-        names = [versions.get(key, pinned.get(key, NOTHING)) for key in ("celery", "server", "django", "python")]
-        rows.append([*map(escape, names), "local" if versions else NOTHING, _cell_html(cell, words)])
-    return rows
 
 
 def matrix_table(project: Project, titles: Mapping[str, str], language: str) -> Table:

@@ -38,6 +38,7 @@ NOT_ENABLED = (
     "md-source",
     "md-status",
     "md-tag",
+    "md-top",
     "md-tooltip2",
     "md-version",
     "tabbed-",

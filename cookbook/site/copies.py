@@ -27,13 +27,19 @@ SPACES = re.compile(r"[ \t\r\n]+")  # no-break spaces stay
 def markdown(page: str, address: str) -> str:
     """The article of *page*, which is HTML served at *address*, as Markdown.
 
-    Links become absolute. Code is as in its recipe, with its notes below. A drawing becomes its text, and a proof its
-    sentence and outcome.
+    Links become absolute. Code is as in its recipe, with its notes below. A drawing becomes its text, and the proofs
+    at the end become a link to them.
     """
     start, end = page.find("<article"), page.rfind("</article>")  # parsing the theme around it would double the time
     article = BeautifulSoup(page[start:end], "html.parser").select_one("article") if 0 <= start < end else None
     if article is None:
         raise ValueError(f"{address}: no article in this page")
+    for section in article.select("section.proofs"):
+        if line := section.select_one("summary"):
+            line.name, line["href"] = "a", "#proofs"
+            section.replace_with(line)
+        else:
+            section.decompose()
     for unwanted in article.select(", ".join(LEFT_OUT)):
         unwanted.decompose()
     for link in article.select("a[href]"):
@@ -79,8 +85,6 @@ def _block(tag: Tag) -> Iterator[str]:
         yield from _table(tag)
     elif tag.name == "figcaption":
         yield f"*{_inline(tag.children)}*"
-    elif tag.name == "details" and tag.select_one("pre.proof-source"):
-        yield f"`{tag.select('summary code')[0].get_text()}`"
     elif tag.name != "summary":
         yield from _blocks(tag)
 
@@ -138,7 +142,7 @@ def _words(element: PageElement) -> str:
         ticks = "``" if "`" in inner else "`"
         return f"{ticks}{inner}{ticks}"
     if "proof" in classes:
-        return f" {inner}"
+        return f" ({element['aria-label']})" if "gap" in classes else f" {inner}"
     if "gap" in classes:
         return f" ({inner})"
     if element.name == "a" and inner.strip():

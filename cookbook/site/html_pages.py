@@ -13,7 +13,8 @@ from bs4 import BeautifulSoup, Tag
 LEFTOVER = re.compile(r"\{@|@\}|Macro Rendering Error")
 CODE = ("code", "pre", "script", "style")
 OWN_PRE = {"mermaid", "proof-source"}  # preformatted text that is not a block of a recipe
-POINTERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls")  # attributes that name ids of the same page
+# Attributes that name ids of the same page.
+POINTERS = ("for", "aria-labelledby", "aria-describedby", "aria-controls", "popovertarget")
 READ_ONLY = {"alternate", "author", "canonical", "license", "next", "prev"}  # a link to these loads nothing
 
 

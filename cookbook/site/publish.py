@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cookbook.checks import parity, prose
+from cookbook.checks import parity, prose, vocabulary
 from cookbook.evidence import columns, matrix, records
 from cookbook.project import LANGUAGES, SHARED, CookbookError, Project
 from cookbook.render import accounts
@@ -69,7 +69,7 @@ def problems(project: Project, *, with_evidence: bool = True) -> list[str]:
     """Why the project cannot be published as it is, a line each, as far as can be seen without building it."""
     found = scaffold.problems(project) + parity.problems(project) + prose.problems(project)
     try:
-        found += _wrong_calls(project) + _unused_regions(project) + _unproven(project)
+        found += _wrong_calls(project) + _unused_regions(project) + _unproven(project) + vocabulary.of_proofs(project)
     except CookbookError as error:  # a page or a recipe that cannot be read, which may be reported already
         found += [str(error)] if str(error) not in found else []
     if with_evidence:

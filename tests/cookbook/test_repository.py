@@ -33,9 +33,9 @@ def built(project, **env):
 def test_a_page_links_to_its_own_source_and_each_proof_to_its_line(project):
     page, _ = built(project, REPO_URL=f"{HOST}/")
     assert [link["href"] for link in page.select("a[rel=edit]")] == [f"{HOST}/edit/main/docs/en/start/greet.md"]
-    [proof] = page.select("li[id^=proof-] a.source")
+    [proof] = page.select(".claim a.source")
     assert proof["href"] == f"{HOST}/blob/main/tests/recipes/test_greet.py#L4"
-    [source] = page.select("li[id^=proof-] pre.proof-source")
+    [source] = page.select(".claim pre.proof-source")
     assert source.get_text().startswith("def test_it_greets_by_name(")
     assert '"""' not in source.get_text()  # its sentence stands above it
 
@@ -49,7 +49,7 @@ def test_a_host_with_other_addresses_is_told_them(project):
 def test_without_an_address_nothing_links_to_one_and_the_source_is_on_the_page(project):
     page, pages = built(project, REPO_URL="")
     assert not page.select("a[rel=edit], a.source")
-    assert page.select("li[id^=proof-] pre.proof-source")
+    assert page.select(".claim pre.proof-source")
     assert not any(re.search(r"git\.example|md-source", text) for text in pages.values())
 
 

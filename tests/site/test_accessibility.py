@@ -25,6 +25,11 @@ def open_note(tab):
     tab.locator(".md-tooltip--active").wait_for()
 
 
+def open_proof(tab):
+    tab.locator("button.proof").first.click()
+    tab.locator(".claim:popover-open").wait_for()
+
+
 def open_menu(tab):
     tab.set_viewport_size(NARROW)
     tab.locator(".md-header__button[for=__drawer]").press("Enter")
@@ -38,7 +43,7 @@ def open_search(tab):
     tab.locator(".md-search-result__item").first.wait_for()
 
 
-@pytest.mark.parametrize("opened", [open_note, open_menu, open_search])
+@pytest.mark.parametrize("opened", [open_note, open_proof, open_menu, open_search])
 def test_axe_finds_nothing_in_what_opens_over_a_page(tab, opened):
     tab.emulate_media(reduced_motion="reduce")
     tab.goto("start/first-task/")

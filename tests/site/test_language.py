@@ -38,6 +38,11 @@ def read_to(page, heading):
     )
 
 
+def read_to_end(page):
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for_function("scrollY > 0")
+
+
 @pytest.mark.parametrize(
     ("start", "language", "end"), [("redis/keys/", "en", "en/redis/keys/"), ("en/redis/keys/", "fr", "redis/keys/")]
 )
@@ -50,10 +55,20 @@ def test_the_switch_keeps_the_section_in_view(reader, address, start, language, 
     assert page.locator("html").get_attribute("lang") == language
 
 
+def test_the_switch_keeps_the_end_of_a_page_with_folded_proofs(reader, address):
+    page = reader("fr-FR")
+    page.goto("redis/keys/")
+    last = page.locator("article h2").last.get_attribute("id")
+    read_to_end(page)
+    page.locator(".language-switch").first.click()
+    page.wait_for_url(f"{address}en/redis/keys/#{last}")
+
+
 def test_the_switch_keeps_the_proof_in_view(reader, address):
     page = reader("fr-FR")
     page.goto("redis/keys/")
-    proof = page.locator("li[id^=proof-]").nth(5).get_attribute("id")
+    page.locator(".proofs summary").click()
+    proof = page.locator(".proofs li").nth(5).get_attribute("id")
     read_to(page, proof)
     page.locator(".language-switch").first.click()
     page.wait_for_url(f"{address}en/redis/keys/#{proof}")

@@ -109,8 +109,9 @@ def drawings(page):
 
 
 def proofs(page):
-    page.locator("details summary").last.click()
+    page.locator(".proofs summary").click()
     page.locator("#proofs").evaluate("each => each.scrollIntoView()")
+    page.locator("#proofs button").first.click()
 
 
 def search(page):

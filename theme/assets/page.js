@@ -6,7 +6,7 @@
 
   // The switch keeps the place: ids are the same in both languages, but for the title's, which is the top.
   function place() {
-    const marks = document.querySelectorAll("article :is(h2, h3, h4)[id], article li[id^=proof-]");
+    const marks = document.querySelectorAll("article :is(h2, h3, h4)[id], article [open] > ol > li[id]");
     const top = document.querySelector(".md-header").getBoundingClientRect().bottom + 32;
     const passed = [...marks].filter((mark) => mark.getBoundingClientRect().top < top);
     return scrollY > 0 && passed.length ? `#${passed.at(-1).id}` : "";
@@ -54,7 +54,7 @@
       });
     }
     line.append(other, close);
-    document.body.append(line);
+    document.querySelector(".md-content").prepend(line); // above the page; a wide window shows it in a corner
   }
   offer();
 

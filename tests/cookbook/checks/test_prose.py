@@ -92,7 +92,7 @@ def test_an_indented_code_block_is_a_problem(tmp_path: Path, text: str) -> None:
         '=== "One"\n\n    para\n\n    === "Two"\n\n        para',
         "Term\n:   meaning\n\n    para",
         "a [^1]\n\n[^1]: note\n\n    para",
-        "a paragraph\n    that goes on",
+        "a paragraph\n    that continues",
     ],
 )
 def test_indentation_that_belongs_to_a_list_a_note_or_a_tab_is_accepted(tmp_path: Path, text: str) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 from bs4 import BeautifulSoup
+from mkdocs.structure.files import File
+from mkdocs.structure.pages import Page
 
 from cookbook.evidence.records import Proof
 from cookbook.render.reference import setting, written
@@ -20,6 +22,7 @@ def test_the_container_is_entered(console):
     """
     console("hello.console")
 '''
+ABOUT = "about-greet-test_it_greets_by_name"
 NEVER_RAN = "docs/{}/start/greet.md:{}: recipes/greet/hello.console: no run of greet executed it"
 
 
@@ -81,18 +84,26 @@ def test_a_transcript_without_a_run_is_refused_unless_its_proof_was_skipped_with
     for language in ("fr", "en"):
         text, warnings = rendered(language=language)
         assert warnings == ([] if outcome else [NEVER_RAN.format(language, line)])
-        assert 'class="gap"' in text
+        assert 'class="unproven"' in text
         assert '``` {.console data-source="greet/hello.console"}\n$ celery' in text
 
 
-def test_a_claim_links_to_its_proof_or_is_marked_as_not_proven(project, called):
+def test_a_claim_has_a_mark_and_its_page_one_panel_which_links_to_the_test_on_the_page_of_its_recipe(called):
     call = '{@ proven("greet::test_it_greets_by_name") @}'
-    mark = soup(called(call)[0]).select_one("a.proof")
-    assert mark["href"] == "../start/greet/#proof-test_it_greets_by_name"
-    assert mark["title"].startswith("It greets by name. — Celery 5.7.0, Valkey 8.1.8")
+    page = soup(called(f"{call} {call}")[0])
+    assert [mark["popovertarget"] for mark in page.select(".tick > button.proof")] == [ABOUT, ABOUT]
+    [panel] = page.select("section.proofs > .claim[popover]")
+    assert panel["id"] == ABOUT
+    assert panel.a["href"] == "../start/greet/#proof-test_it_greets_by_name"
+    assert not page.select("pre.proof-source, details")
+    assert page.section["data-search-exclude"] == "true"
+
+
+def test_publishing_refuses_a_claim_whose_evidence_is_stale(project, rendered, monkeypatch):
+    monkeypatch.setenv("COOKBOOK_PUBLISH", "true")
+    assert rendered()[1] == []
     edit(project, "recipes/greet/tasks.py", "Goodbye", "Farewell")
-    gap = soup(called(call)[0]).select_one("span.gap")
-    assert gap["title"] == "greet::test_it_greets_by_name: edited since the last run"
+    assert any("test_it_greets_by_name: edited since the last run" in each for each in rendered()[1])
 
 
 def test_a_setting_links_to_its_manual_entry_with_its_default_as_tooltip(called):
@@ -132,19 +143,34 @@ def test_a_drawing_has_a_caption_and_the_same_as_text_which_alone_is_searched(pr
     assert not figure.details.has_attr("data-search-exclude")
 
 
-@pytest.mark.parametrize("call", ['compat("greet")', "tally()", 'table("greet", "rows", columns={})'])
-def test_without_evidence_a_macro_leaves_a_gap(project, called, call):
-    (project.evidence / "local/greet.json").unlink()
-    text, warnings = called(f"{{@ {call} @}}")
-    assert len(soup(text).select("span.gap[title]")) == 1
-    assert warnings == []
+@pytest.mark.parametrize("rows", [None, []])
+def test_in_the_place_of_a_record_that_no_run_made_stands_a_sentence_rather_than_an_empty_table(project, called, rows):
+    write_evidence(project, records={} if rows is None else {"rows": rows})
+    text, warnings = called('{@ table("greet", "rows", columns={}) @}')
+    assert [each.get_text() for each in soup(text).select("p.unproven")] == ["Not recorded in this run: not run."]
+    assert (warnings, soup(text).table) == ([], None)
 
 
-def test_a_page_of_a_recipe_starts_with_what_it_was_verified_on_and_ends_with_its_proofs(rendered):
+def test_a_table_of_versions_without_a_row_is_a_sentence(called):
+    page = soup(called('{@ later(caption="Later") @}')[0])
+    assert (page.p.get_text(), page.table) == ("Later: none.", None)
+
+
+def test_a_page_of_a_recipe_starts_with_what_it_was_verified_on_and_ends_with_its_folded_proofs(rendered):
     text, _ = rendered()
-    parts = ("# Greet\n", 'class="verified"', "## The files", "{ #proofs }\n", 'class="recorded"', 'class="proofs"')
+    parts = ("# Greet\n", 'class="verified"', "## The files", 'class="proofs"', "<details>", 'class="claim"')
     assert [text.count(each) for each in parts] == [1] * len(parts)
     assert sorted(parts, key=text.index) == list(parts)
+    assert soup(text).select_one(".claim pre.proof-source")
+
+
+def test_a_page_has_no_panel_of_the_page_before(context_at):
+    found = context_at()
+    assert found.cited
+    macros, config = found.env, found.env.conf
+    home = Page(None, File("index.md", config.docs_dir, config.site_dir, use_directory_urls=True), config)
+    home.read_source(config)
+    assert "popover" not in macros.on_page_markdown(home.markdown, page=home, config=config)
 
 
 def test_another_page_is_left_as_it_is(rendered):

@@ -7,7 +7,7 @@ import pytest
 from cookbook.checks import parity
 from cookbook.evidence import matrix, records
 from cookbook.evidence.columns import Column, columns
-from cookbook.render import proofs, versions
+from cookbook.render import panels, versions
 from cookbook.site import publish
 from tests.cookbook.mini import HOUSE, make_project, write, write_evidence
 
@@ -46,7 +46,7 @@ def cell(project, column, outcome="passed", reason=""):
 
 
 def on_versions(project, language="en"):
-    return proofs.status(project, "greet", PROOF).versions[language]
+    return versions.of_proof(project, "greet", PROOF, language)
 
 
 def test_without_a_cell_the_page_says_nothing_about_other_versions(project):
@@ -56,39 +56,41 @@ def test_without_a_cell_the_page_says_nothing_about_other_versions(project):
 def test_consecutive_releases_are_written_as_a_range(project):
     for column in columns(project):
         cell(project, column)
-    assert on_versions(project) == "holds on Celery 5.2–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9"
-    assert on_versions(project, "fr").startswith("vaut pour Celery 5.2–5.7\u00a0; ")
+    assert on_versions(project) == "passes on Celery 5.2–5.7; Redis 6.2, 7.0, 8; Valkey 8, 9"
+    assert on_versions(project, "fr").startswith("réussit sur Celery 5.2–5.7\u00a0; ")
 
 
 def test_what_was_not_run_is_left_out(project):
     for release in ("5.2", "5.5", "5.6"):
         cell(project, Column(celery=release))
-    assert on_versions(project) == "holds on Celery 5.2, 5.5–5.7; Valkey 8"
+    assert on_versions(project) == "passes on Celery 5.2, 5.5–5.7; Valkey 8"
 
 
 def test_a_stated_release_is_named_behind_the_versions(project):
     cell(project, Column(celery="5.2"), "stated", "5.3")
     cell(project, Column(celery="5.3"))
-    assert on_versions(project) == "holds on Celery 5.3, 5.7; Valkey 8; from 5.3"
+    assert on_versions(project) == "passes on Celery 5.3, 5.7; Valkey 8; from 5.3"
 
 
 def test_a_version_on_which_the_proof_failed_is_left_out(project):
     cell(project, Column(celery="5.6"), "failed", "AssertionError")
-    assert on_versions(project) == "holds on Celery 5.7; Valkey 8"
+    assert on_versions(project) == "passes on Celery 5.7; Valkey 8"
 
 
-def test_the_mark_and_the_list_of_proofs_name_the_versions(project):
+def test_the_panel_and_the_folded_line_name_the_versions(project):
     cell(project, Column(celery="5.6"))
-    assert proofs.status(project, "greet", PROOF).summary("en").endswith(" — holds on Celery 5.6–5.7; Valkey 8")
-    assert "holds on Celery 5.6–5.7; Valkey 8" in proofs.section(project, "greet", "en")
+    cell(project, Column(server="redis-6.2"), "failed", "AssertionError")
+    assert "passes on Celery 5.6–5.7; Valkey 8" in panels.panel(project, "greet", PROOF, "en", "")
+    assert versions.of_recipe(project, "greet") == ["Celery 5.6–5.7", "Valkey 8"]
+    assert "<summary>1 proof, Celery 5.6–5.7</summary>" in panels.folded(project, "greet", "en")
 
 
 def test_a_skip_in_the_matrix_says_where_and_why(project):
     for column in (Column(celery="5.5"), Column(celery="5.6"), Column(server="redis-6.2")):
         cell(project, column, "skipped", "no such command")
-    listed = proofs.section(project, "greet", "en")
+    listed = panels.panel(project, "greet", PROOF, "en", "")
     assert '<span class="gap">not proven on Celery 5.5–5.6, Redis 6.2: no such command</span>' in listed
-    assert "sans preuve pour Celery 5.5–5.6" in proofs.section(project, "greet", "fr")
+    assert "sans preuve pour Celery 5.5–5.6" in panels.panel(project, "greet", PROOF, "fr", "")
 
 
 def test_the_matrix_has_a_column_for_each_version_and_the_ordinary_run_among_them(project):
@@ -190,6 +192,6 @@ def test_the_pages_show_the_tables(project):
     publish.publish(project)
     home = (project.site / "en" / "index.html").read_text(encoding="utf-8")
     assert '<th scope="row"><a href="start/greet/">Greet</a></th>' in home
-    assert f'<a class="proof" href="start/greet/#proof-{PROOF}"' in home
+    assert f'<a href="start/greet/#proof-{PROOF}">The test</a>' in home
     greet = (project.site / "en" / "start" / "greet" / "index.html").read_text(encoding="utf-8")
-    assert "holds on Celery 5.6–5.7; Valkey 8" in greet
+    assert "passes on Celery 5.6–5.7; Valkey 8" in greet

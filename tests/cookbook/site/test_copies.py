@@ -34,12 +34,14 @@ def test_a_copy_has_its_address_and_absolute_links(built_book):
     assert converted('<p><a href="../b/#c">see</a></p>') == f"[see]({ADDRESS}en/b/#c)"
 
 
-def test_a_copy_shows_what_was_proven_and_what_was_not(built_book):
+def test_a_copy_marks_what_was_proven_and_what_was_not_and_ends_with_a_link_to_the_proofs(built_book):
     text = greet(built_book)
     assert "It greets. ✓" in text
-    assert "1. It greets by name. ✓ Celery 5.7.0, Valkey 8.1.8, 1.2\u00a0s\n\n   `test_it_greets_by_name`" in text
-    assert "Hello Ada" not in text  # the source of the test stays on the page
-    assert converted('<p>It greets.<span class="gap">not proven</span></p>') == "It greets. (not proven)"
+    assert text.endswith(f"\n\n[1 proof, Celery 5.7]({ADDRESS}en/start/greet/#proofs)\n")
+    assert "It greets by name." not in text  # the panel stays on the page
+    gap = '<span class="tick"><button class="proof gap" aria-label="not proven">○</button></span>'
+    panel = '<section class="proofs"><div class="claim" popover><p>Sentence</p></div></section>'
+    assert converted(f"<p>It greets.{gap}</p>{panel}") == "It greets. (not proven)"
 
 
 def test_a_recorded_table_is_a_table_of_markdown(built_book):

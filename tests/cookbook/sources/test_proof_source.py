@@ -4,7 +4,7 @@ import pytest
 
 from cookbook.evidence import records
 from cookbook.project import CookbookError
-from cookbook.render import proofs
+from cookbook.render import panels, proofs
 from cookbook.site import machines
 from cookbook.sources import proof_source
 from tests.cookbook.mini import edit, make_project, write
@@ -114,10 +114,11 @@ def test_a_page_shows_the_current_sentence_and_line_beside_an_older_run(project)
     edit(project, GREET, "It greets by name.", "It calls you by your name.")
     edit(project, GREET, "Elle salue par le nom.", "Elle appelle par le nom.")
     assert records.problems(project, "greet") == []
-    shown = proofs.section(project, "greet", "en", "https://example.org/blob/main/")
-    assert "It calls you by your name." in shown
+    name = "test_it_greets_by_name"
+    assert "It calls you by your name." in panels.panel(project, "greet", name, "en", "")
+    shown = panels.source(project, "greet", name, "https://example.org/blob/main/")
     assert f"https://example.org/blob/main/{GREET}#L2" in shown
-    assert proofs.status(project, "greet", "test_it_greets_by_name").sentence["fr"] == "Elle appelle par le nom."
+    assert proofs.status(project, "greet", name).sentence["fr"] == "Elle appelle par le nom."
     [run] = machines.recipes(project, "https://example.org/")["recipes"]["greet"]["runs"]
     assert run["proofs"][0]["test"] == f"{GREET}:2"
     assert run["proofs"][0]["sentence"]["en"] == "It calls you by your name."
