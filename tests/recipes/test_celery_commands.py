@@ -138,7 +138,8 @@ def test_inspect_lasts_its_whole_timeout_without_a_destination(worker, django):
 
 
 def test_a_busy_solo_worker_does_not_answer(worker, django, stack):
-    """A worker with the `solo` pool does not reply while it runs a task: `inspect` cannot tell it from a dead worker.
+    """A worker with the `solo` pool does not reply while it runs a task: `inspect` reports it
+    like a dead worker.
 
     Un worker avec le pool `solo` ne répond pas pendant qu'il exécute une tâche : `inspect` ne le distingue pas d'un
     worker mort.

@@ -130,8 +130,8 @@ def test_an_option_can_come_from_an_environment_variable(stack, django):
 
 
 def test_a_setting_without_an_option_is_not_read_from_the_environment(stack, django, redis):
-    """A variable named after a setting that is no option of the worker changes nothing: with `CELERY_TASK_ACKS_LATE=1`
-    in its environment, a worker still acknowledges messages early.
+    """A variable named after a setting for which the worker has no option changes nothing: with
+    `CELERY_TASK_ACKS_LATE=1` in its environment, a worker still acknowledges messages early.
 
     Une variable qui porte le nom d'un réglage sans option du worker ne change rien : avec `CELERY_TASK_ACKS_LATE=1`
     dans son environnement, un worker acquitte toujours les messages au début de la tâche.
