@@ -82,7 +82,8 @@ def test_a_pasted_message_finds_the_page_whose_troubleshooting_quotes_it(tab, so
         heading = soup(path, language).select_one("#pitfalls")
         entries = heading.find_next_sibling("ul").select("li > strong code") if heading else []
         for text in (code.get_text() for code in entries):
-            if len(text.split()) >= MESSAGE_WORDS and "…" not in text:
+            is_command = text.split()[0] in {"celery", "docker", "kill", "pip", "python", "redis-cli"}
+            if len(text.split()) >= MESSAGE_WORDS and "…" not in text and not is_command:
                 quoting.setdefault(text, []).append(f"{ROOTS[language]}{path}")
     assert quoting
     tab.goto(ROOTS[language].removeprefix("/"))

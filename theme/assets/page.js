@@ -8,7 +8,9 @@
   function place() {
     const marks = document.querySelectorAll("article :is(h2, h3, h4)[id], article [open] > ol > li[id]");
     const top = document.querySelector(".md-header").getBoundingClientRect().bottom + 32;
-    const passed = [...marks].filter((mark) => mark.getBoundingClientRect().top < top);
+    const isEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 1; // where short sections stay below the top
+    const limit = (mark) => (isEnd && mark.matches("h2, h3, h4") ? innerHeight : top);
+    const passed = [...marks].filter((mark) => mark.getBoundingClientRect().top < limit(mark));
     return scrollY > 0 && passed.length ? `#${passed.at(-1).id}` : "";
   }
   for (const link of links) {

@@ -40,6 +40,7 @@ const IDENTIFIER = /\w+_\w+/g;
 const ERROR = String.raw`(?:Error|Exception|Exceeded|NotFound)\b`;
 const ERRORS = new RegExp(String.raw`\b[A-Z]\w*${ERROR}`, "g");
 const TROUBLE = /^troubleshoot|#pitfalls$/; // the sections whose inline code is messages
+const COMMAND = /^(?:celery|docker|kill|pip|python|redis-cli) /; // of a troubleshooting entry: not a message
 // What a log or a traceback has and no page: where it happened, with its lines of code, when, and to which task.
 const PLACES = new RegExp(
   [
@@ -79,7 +80,7 @@ function setup({ config, docs }) {
 // The messages in a text, each with its parts around "…" and the number of its section.
 const messagesOf = (html, number) =>
   [...html.replace(BLOCK, " ").matchAll(INLINE)]
-    .filter(([, code]) => code.split(" ").length > 2)
+    .filter(([, code]) => code.split(" ").length > 2 && !COMMAND.test(code))
     .map(([, code]) => code.split(/…|\.{3}/).map((part) => words(plain(part))).filter((part) => part.length))
     .filter((parts) => parts.flat().length > 2)
     .map((parts) => ({ parts, number }));

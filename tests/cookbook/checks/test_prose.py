@@ -7,7 +7,7 @@ from cookbook.checks import prose
 from tests.cookbook.checks.example import faults
 
 ROOT = Path(__file__).parents[3]
-INLINE = {"attr_list", "pymdownx.highlight", "pymdownx.inlinehilite", "smarty", "toc"}
+INLINE = {"attr_list", "pymdownx.highlight", "pymdownx.inlinehilite", "smarty", "toc", "cookbook.render.unsearched"}
 
 
 def test_a_page_of_prose_and_calls_has_no_problem(tmp_path: Path) -> None:
