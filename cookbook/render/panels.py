@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from html import escape
 
 from cookbook.evidence import records
@@ -18,7 +19,7 @@ def mark(project: Project, recipe: str, name: str, language: str) -> str:
     is_proven = not proofs.status(project, recipe, name).gap
     kind, sign, label = ("proof", "✓", "proof") if is_proven else ("proof gap", "○", "not proven")
     return (
-        f'<span class="tick"><button class="{kind}" popovertarget="{_id(recipe, name)}" '
+        f'<span class="tick"><button class="{kind}" popovertarget="{_id(project, recipe, name)}" '
         f'aria-label="{WORDS[language][label]}" {NOT_SEARCHED}>{sign}</button></span>'
     )
 
@@ -34,8 +35,8 @@ def panel(project: Project, recipe: str, name: str, language: str, test: str) ->
         facts += map(gap, versions.gaps_of_proof(project, recipe, name, language))
     close = WORDS[language]["close"]
     return (
-        f'<div class="claim" id="{_id(recipe, name)}" popover>'
-        f'<button popovertarget="{_id(recipe, name)}" popovertargetaction="hide" aria-label="{close}">×</button>'
+        f'<div class="claim" id="{_id(project, recipe, name)}" popover>'
+        f'<button popovertarget="{_id(project, recipe, name)}" popovertargetaction="hide" aria-label="{close}">×</button>'
         f"<p>{inline(found.sentence.get(language, name))}</p><p>{'<br>'.join(facts)}</p>{test}</div>"
     )
 
@@ -70,9 +71,9 @@ def folded(project: Project, recipe: str, language: str) -> str:
     return f'<details><summary>{escape(line)}</summary>{ran}<ol id="proofs">{items}</ol></details>'
 
 
-def _id(recipe: str, name: str) -> str:
-    """The id of the panel of a proof, which may be one of another page."""
-    return f"about-{recipe}-{name}"
+def _id(project: Project, recipe: str, name: str) -> str:
+    """The id of the panel of a proof, which may be one of another page; short, since a page has it thrice."""
+    return f"about-{recipe}-{[*records.written(project, recipe)].index(name)}"
 
 
 def _without_docstring(source: str) -> str:
@@ -81,4 +82,4 @@ def _without_docstring(source: str) -> str:
     assert isinstance(function, ast.FunctionDef)
     if ast.get_docstring(function) is not None and len(function.body) > 1:
         del lines[function.body[0].lineno - 1 : function.body[0].end_lineno]
-    return "\n".join(lines)
+    return re.sub(r"  # noqa:.*", "", "\n".join(lines))

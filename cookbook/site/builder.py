@@ -42,6 +42,7 @@ class _Kept(BasePlugin):  # type: ignore[type-arg,no-untyped-call]  # it has no 
 
     def on_env(self, env: Any, *, config: MkDocsConfig, files: Files) -> None:
         self.env, self.files = env, files
+        env.trim_blocks = env.lstrip_blocks = True  # the blanks around the theme's tags are 3 % of a page
 
 
 class Language:

@@ -22,7 +22,7 @@ def test_the_container_is_entered(console):
     """
     console("hello.console")
 '''
-ABOUT = "about-greet-test_it_greets_by_name"
+ABOUT = "about-greet-0"
 NEVER_RAN = "docs/{}/start/greet.md:{}: recipes/greet/hello.console: no run of greet executed it"
 
 
