@@ -33,10 +33,10 @@ def panel(project: Project, recipe: str, name: str, language: str, test: str) ->
     facts += filter(None, [escape(versions.of_proof(project, recipe, name, language))])
     if not found.gap:  # otherwise the reason stands above
         facts += map(gap, versions.gaps_of_proof(project, recipe, name, language))
-    close = WORDS[language]["close"]
+    close, panel_id = WORDS[language]["close"], _id(project, recipe, name)
     return (
-        f'<div class="claim" id="{_id(project, recipe, name)}" popover>'
-        f'<button popovertarget="{_id(project, recipe, name)}" popovertargetaction="hide" aria-label="{close}">×</button>'
+        f'<div class="claim" id="{panel_id}" popover>'
+        f'<button popovertarget="{panel_id}" popovertargetaction="hide" aria-label="{close}">×</button>'
         f"<p>{inline(found.sentence.get(language, name))}</p><p>{'<br>'.join(facts)}</p>{test}</div>"
     )
 
