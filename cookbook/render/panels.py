@@ -72,7 +72,7 @@ def folded(project: Project, recipe: str, language: str) -> str:
 
 
 def _id(project: Project, recipe: str, name: str) -> str:
-    """The id of the panel of a proof, which may be one of another page; short, since a page has it thrice."""
+    """The id of the panel of a proof, which may be one of another page; short, since a page has it three times."""
     return f"about-{recipe}-{[*records.written(project, recipe)].index(name)}"
 
 

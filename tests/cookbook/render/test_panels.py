@@ -73,6 +73,11 @@ def test_the_source_of_a_proof_lacks_its_docstring_and_links_to_its_line_where_f
     assert soup(panels.source(project, "greet", NAME, "")).a is None
 
 
+def test_the_source_of_a_proof_is_shown_without_what_only_the_linter_reads(project):
+    edit(project, "tests/recipes/test_greet.py", "    assert django(", "    pass  # noqa: PIE790  # why\n    assert django(")
+    assert "\n    pass\n" in soup(panels.source(project, "greet", NAME, "")).pre.get_text()
+
+
 def test_the_folded_line_counts_proofs_and_gaps_and_unfolds_to_each_sentence(project):
     assert soup(panels.folded(project, "greet", "en")).summary.get_text() == "1 proof, Celery 5.7"
     module = project.proofs / "test_greet.py"

@@ -104,7 +104,7 @@ def test_one_banner_says_how_many_proofs_were_skipped_and_why(project):
     assert "not-run" not in proofs.verified(project, "greet", "en", "")
     ended(project, "skipped", "no `engine`")
     [banner] = BeautifulSoup(proofs.verified(project, "greet", "fr", ""), "html.parser").select("p.not-run")
-    assert banner.get_text().startswith("1 preuves sur 1 n’ont pas été exécutées ici\u00a0: no engine.")
+    assert banner.get_text().startswith("Preuves non exécutées ici\u00a0: 1 sur 1 (no engine).")
     assert [code.get_text() for code in banner("code")] == ["engine"]
 
 
