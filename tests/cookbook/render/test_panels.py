@@ -74,7 +74,7 @@ def test_the_source_of_a_proof_lacks_its_docstring_and_links_to_its_line_where_f
 
 
 def test_the_source_of_a_proof_is_shown_without_what_only_the_linter_reads(project):
-    edit(project, "tests/recipes/test_greet.py", "    assert django(", "    pass  # noqa: PIE790  # why\n    assert django(")
+    edit(project, "tests/recipes/test_greet.py", "    assert django(", "    pass  # noqa: X1\n    assert django(")
     assert "\n    pass\n" in soup(panels.source(project, "greet", NAME, "")).pre.get_text()
 
 
