@@ -28,6 +28,7 @@ COMPOSE = "compose-projects"  # in the run's folder: a line for each Compose pro
 PROJECT_LABEL = "com.docker.compose.project"
 REMOVAL = 60  # seconds for the engine to finish removals
 COUNTED = "has active endpoints"  # also said of a container that is gone: https://github.com/moby/moby/issues/42119
+COUNTED_FOR = 10  # seconds after the last container until that is the engine's fault
 KILLING = 5  # seconds for killed processes to disappear
 NOTED = "processes"  # in the run's folder: a line "pid seconds-since-epoch" for each program started
 
@@ -68,28 +69,27 @@ def remove_project(name: str) -> None:
 
     engine = docker.from_env()
     labelled = {"label": f"{PROJECT_LABEL}={name}"}
-    deadline = time.monotonic() + REMOVAL
+    deadline, given_up = time.monotonic() + REMOVAL, time.monotonic() + COUNTED_FOR
     while True:
+        containers = engine.containers.list(True, filters=labelled, ignore_removed=True)
         removals = [
-            *(
-                partial(each.remove, force=True, v=True)
-                for each in engine.containers.list(True, filters=labelled, ignore_removed=True)
-            ),
+            *(partial(each.remove, force=True, v=True) for each in containers),
             *(partial(_remove_network, each) for each in engine.networks.list(filters=labelled)),
             *(partial(each.remove, force=True) for each in engine.volumes.list(filters=labelled)),
         ]
         if not removals:
             return
+        if containers:
+            given_up = time.monotonic() + COUNTED_FOR
         for remove in removals:
             try:
                 remove()
             except docker.errors.APIError as error:  # it is being removed, or a container that restarts still uses it
-                if time.monotonic() < deadline:
-                    continue
-                if COUNTED not in str(error):
+                if COUNTED in str(error) and time.monotonic() > given_up:
+                    sys.stderr.write(f"{name}: Docker cannot remove this network until it restarts: {error}\n")
+                    return
+                if time.monotonic() > deadline:
                     raise
-                sys.stderr.write(f"{name}: the Docker engine cannot remove this network until it restarts: {error}\n")
-                return
         time.sleep(0.1)
 
 

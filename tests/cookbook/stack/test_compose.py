@@ -82,11 +82,11 @@ def test_a_network_that_the_engine_cannot_remove_is_reported(monkeypatch, capfd)
         raise APIError(f"network {self.name} has active endpoints")
 
     with monkeypatch.context() as patched:
-        patched.setattr(reaper, "REMOVAL", 0.3)
+        patched.setattr(reaper, "COUNTED_FOR", 0.3)
         patched.setattr(Network, "remove", refuse)
         remove_project(name)
     network.remove()
-    assert f"{name}: the Docker engine cannot remove this network until it restarts" in capfd.readouterr().err
+    assert f"{name}: Docker cannot remove this network until it restarts" in capfd.readouterr().err
 
 
 @pytest.fixture
